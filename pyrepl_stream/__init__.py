@@ -1,0 +1,83 @@
+"""Run a cell anywhere. Watch it live. Lose nothing.
+
+The public names are loaded on first use, so that ``import pyrepl_stream`` stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import *  # noqa: F403
+    from .execution import *  # noqa: F403
+    from .messages import *  # noqa: F403
+    from .process import *  # noqa: F403
+    from .session import *  # noqa: F403
+    from .stream_writer import *  # noqa: F403
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "errors": (
+        "PyreplStreamError",
+        "UsageError",
+        "SessionClosedError",
+        "UnknownExecutionError",
+        "CursorError",
+        "ProtocolError",
+        "BufferOverflowError",
+    ),
+    "messages": (
+        "MessageType",
+        "StreamType",
+        "Message",
+        "OutputMessage",
+        "DisplayMessage",
+        "ResultMessage",
+        "ErrorMessage",
+        "LogMessage",
+        "ProgressMessage",
+        "EventMessage",
+        "InputRequestMessage",
+        "GapMessage",
+        "CompleteMessage",
+        "UnknownMessage",
+        "ExecuteMessage",
+    ),
+    "execution": (
+        "Execution",
+        "ExecutionResult",
+        "MessageStream",
+        "Processor",
+        "Result",
+        "ExecutionError",
+    ),
+    "session": ("Session",),
+    "stream_writer": ("StreamWriter",),
+    "process": ("run_process",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = tuple(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """``%load_ext pyrepl_stream`` is the same as ``%load_ext jupyter_ext``."""
+    import_module("jupyter_ext").load_ipython_extension(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    import_module("jupyter_ext").unload_ipython_extension(ipython)

@@ -1,0 +1,91 @@
+"""Event loops in daemon threads of their own.
+
+Scheduled onto a kernel's loop, nothing would show until the cell ends; so the engine has one of its
+own, one per process, and top-level ``await`` runs on another, one per session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import os
+import threading
+from typing import Any, Callable, List, Optional
+
+__all__ = ("LoopThread", "engine_loop")
+
+
+class LoopThread:
+    """A thread that runs an event loop until :meth:`stop`."""
+
+    def __init__(self, name: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # An empty context: the loop belongs to no execution, whoever starts it.
+        contextvars.Context().run(self._thread.start)
+        _running.append(self)
+
+    @property
+    def ident(self) -> int:
+        assert self._thread.ident is not None
+        return self._thread.ident
+
+    def call(self, function: Callable[..., Any], *args: Any) -> bool:
+        """Have the loop call ``function`` soon, from any thread; False when the loop is gone."""
+        try:
+            self.loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:  # closed, at the end of the process
+            return False
+        return True
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Stop and close the loop; give up after ``timeout`` seconds when user code holds it."""
+        self._stopping = True
+        if self.call(self.loop.stop) and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        if not self._thread.is_alive() and not self.loop.is_closed():
+            self.loop.close()
+        if self in _running:
+            _running.remove(self)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while not self._stopping:
+            try:
+                self.loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):
+                continue  # meant for the code of a task, which had just ended: the loop goes on
+
+
+_running: List[LoopThread] = []
+_engine: Optional[LoopThread] = None
+_engine_lock = threading.Lock()  # guards _engine, so that two first users share one
+
+
+def engine_loop() -> LoopThread:
+    """The process's one engine loop; it starts on first use and ends with the process."""
+    global _engine
+    with _engine_lock:
+        if _engine is None:
+            _engine = LoopThread("pyrepl-stream engine")
+        return _engine
+
+
+def _stop_all() -> None:
+    for thread in list(_running):
+        thread.stop(0.2)
+
+
+def _forget() -> None:
+    """After a fork the threads are not in the child."""
+    global _engine, _engine_lock
+    _engine = None
+    _engine_lock = threading.Lock()
+    _running.clear()
+
+
+atexit.register(_stop_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,176 @@
+"""Runs Python code for an execution: in a thread of its own, or as a task where it awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import ctypes
+import threading
+import time
+from typing import Any, Callable, Optional
+
+from ..messages import CompleteMessage, ErrorMessage, ResultMessage
+from .context import current
+from .formats import describe, error_message, mime_bundle
+from .interpreter import Interpreter, Program
+from .loop import LoopThread
+from .routing import bound
+from .run import Run
+from .writer import SLOW_TICK, TICK
+
+__all__ = ("PythonBody",)
+
+
+class PythonBody:
+    """Code in a namespace. ``user_loop`` gives the loop on which its top-level ``await`` runs.
+
+    An interrupt is an asynchronous KeyboardInterrupt: it comes at the next Python instruction of the
+    thread, so not inside ``time.sleep`` or C code. Code that awaits is cancelled.
+    """
+
+    def __init__(
+        self, code: str, interpreter: Interpreter, user_loop: Callable[[], LoopThread]
+    ) -> None:
+        self._code = code
+        self._interpreter = interpreter
+        self._user_loop = user_loop
+        self._run: Optional[Run] = None
+        self._thread: Optional[int] = None  # where an interrupt goes
+        self._loop: Optional[LoopThread] = None
+        self._task: Optional[asyncio.Task[None]] = None
+        self._ended = False
+
+    # -- the engine's thread -----------------------------------------------------------------
+
+    def start(self, run: Run) -> None:
+        self._run = run
+        thread = threading.Thread(target=self._main, name=f"execution {run.id}", daemon=True)
+        # An empty context: an execution that is started by another one is not part of it.
+        contextvars.Context().run(thread.start)
+
+    def stop(self, *, force: bool) -> None:
+        if self._ended:
+            return
+        if self._loop is None:
+            _raise_in(self._thread, KeyboardInterrupt)
+        else:
+            reached = threading.Event()
+            self._loop.call(self._cancel, reached)
+            assert self._run is not None
+            self._run.engine.loop.call_later(SLOW_TICK, self._break_in, reached)
+
+    def ended(self) -> None:
+        if self._loop is None:
+            # An interrupt sent a moment too late must not hit what the thread does next.
+            _raise_in(self._thread, None)
+        self._ended = True
+
+    def _break_in(self, reached: threading.Event) -> None:
+        """The loop has not come round to the cancellation: it is in the code, if it is in our task."""
+        if self._ended or reached.is_set() or self._loop is None:
+            return
+        if asyncio.current_task(self._loop.loop) is self._task:
+            _raise_in(self._loop.ident, KeyboardInterrupt)
+
+    # -- the thread of the code --------------------------------------------------------------
+
+    def _main(self) -> None:
+        run = self._run
+        assert run is not None
+        complete: Optional[CompleteMessage] = None
+        try:
+            self._thread = threading.get_ident()
+            with bound(run):
+                program, complete = self._compile(run)
+                if program is not None and program.is_async:
+                    self._hand_over(run, program)
+                    return
+                if program is not None:
+                    complete = self._execute(run, program)
+        except BaseException as exc:  # an interrupt that came in our own frames
+            complete = complete or _end_of(exc)
+        while not self._ended:
+            try:
+                run.finished(complete)
+                while not self._ended:
+                    time.sleep(TICK / 4)
+            except KeyboardInterrupt:
+                continue
+
+    def _compile(self, run: Run) -> tuple[Optional[Program], Optional[CompleteMessage]]:
+        try:
+            return self._interpreter.compile(self._code, f"<cell {run.id}>"), None
+        except BaseException as exc:
+            return None, _failed(run, exc)
+
+    def _execute(self, run: Run, program: Program) -> CompleteMessage:
+        try:
+            _say_result(run, self._interpreter.run(program))
+        except BaseException as exc:
+            return _failed(run, exc)
+        return CompleteMessage(success=True)
+
+    # -- the thread of the session's loop ----------------------------------------------------
+
+    def _hand_over(self, run: Run, program: Program) -> None:
+        self._loop = self._user_loop()
+        context = contextvars.Context()
+        context.run(current.set, run)
+        self._loop.call(context.run, self._begin, run, program)
+
+    def _begin(self, run: Run, program: Program) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._await(run, program))
+
+    def _cancel(self, reached: threading.Event) -> None:
+        reached.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _await(self, run: Run, program: Program) -> None:
+        try:
+            _say_result(run, await self._interpreter.run_async(program))
+            complete = CompleteMessage(success=True)
+        except asyncio.CancelledError as exc:
+            complete = _failed(run, KeyboardInterrupt().with_traceback(exc.__traceback__))
+        except BaseException as exc:
+            complete = _failed(run, exc)
+        run.finished(complete)
+
+
+def _say_result(run: Run, value: Any) -> None:
+    if value is not None:
+        data, metadata = mime_bundle(value)
+        run.say(ResultMessage(data=data, metadata=metadata))
+
+
+def _failed(run: Run, exc: BaseException) -> CompleteMessage:
+    """Say what ended the code, unless it was an exit without an error."""
+    complete = _end_of(exc)
+    if isinstance(exc, SystemExit):
+        if not complete.success:
+            name, value = describe(exc)
+            run.say(ErrorMessage(name=name, value=value, traceback=(f"{name}: {value}",)))
+    else:
+        run.say(error_message(exc))
+    return complete
+
+
+def _end_of(exc: BaseException) -> CompleteMessage:
+    name, value = describe(exc)
+    error = f"{name}: {value}" if value else name
+    if isinstance(exc, SystemExit):
+        # As the interpreter has it: None is 0, a number is itself, anything else is 1.
+        code = exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
+        if code == 0:
+            return CompleteMessage(success=True, exit_code=0)
+        return CompleteMessage(status="error", exit_code=code, error=error)
+    if isinstance(exc, KeyboardInterrupt):
+        return CompleteMessage(status="interrupted", error=error)
+    return CompleteMessage(status="error", error=error)
+
+
+def _raise_in(thread: Optional[int], exception: Optional[type]) -> None:
+    """Raise in a thread at its next Python instruction; None takes back what has not come yet."""
+    if thread is not None:
+        argument = ctypes.py_object(exception) if exception is not None else None
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), argument)

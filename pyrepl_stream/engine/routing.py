@@ -1,0 +1,303 @@
+"""Leads output to the execution that caused it, process-wide, while any session is open.
+
+A plain thread inherits no context variable (Python 3.11 and older), an executor's thread keeps the
+context of whoever started it, and a thread with an event loop runs the tasks of many. So threads and
+executor jobs carry their execution explicitly, and a running loop looks it up per task. Everything
+replaced here is put back when the last session closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import concurrent.futures
+import functools
+import getpass
+import logging
+import os
+import sys
+import threading
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Callable, Iterator, List, Optional, Tuple
+
+from ..messages import LogMessage, StreamType
+from .context import current
+from .run import Run
+from .streams import StreamProxy
+
+__all__ = ("install", "uninstall", "bound", "in_place")
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+_fallback_out: List[Any] = []
+_fallback_err: List[Any] = []
+_stdout = StreamProxy(StreamType.STDOUT, _fallback_out)
+_stderr = StreamProxy(StreamType.STDERR, _fallback_err)
+
+_lock = threading.Lock()  # guards the two below
+_users = 0
+_replaced: List[Tuple[Any, str, Any, Any]] = []
+
+
+def install() -> None:
+    """Begin to route; every call needs one :func:`uninstall`."""
+    global _users
+    with _lock:
+        _users += 1
+        if _users > 1:
+            return
+        _fallback_out.append(sys.stdout)
+        _fallback_err.append(sys.stderr)
+        for owner, name, make in _REPLACEMENTS:
+            original = getattr(owner, name)
+            replacement = make(original)
+            _replaced.append((owner, name, original, replacement))
+            setattr(owner, name, replacement)
+
+
+def uninstall() -> None:
+    """Undo one :func:`install`; the last one puts everything back as it was."""
+    global _users
+    with _lock:
+        _users -= 1
+        if _users == 0:
+            _restore()
+
+
+def _restore() -> None:
+    for owner, name, original, replacement in reversed(_replaced):
+        if getattr(owner, name) is replacement:  # else somebody replaced it after us: theirs stays
+            setattr(owner, name, original)
+    _replaced.clear()
+    _fallback_out.clear()
+    _fallback_err.clear()
+
+
+def _after_fork() -> None:
+    """In the child: plain streams; its output is not an execution's of this process."""
+    global _users, _lock
+    _lock = threading.Lock()
+    _users = 0
+    if _replaced:
+        _unbind()
+        current.set(None)
+        _restore()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def in_place() -> Iterator[None]:
+    """Route even though somebody (``%%capture``, ``redirect_stdout``) has replaced ``sys.stdout``.
+
+    Code that belongs to no execution still writes to that replacement.
+    """
+    out, err = sys.stdout, sys.stderr
+    if out is _stdout and err is _stderr:
+        yield
+        return
+    _fallback_out.append(out)
+    _fallback_err.append(err)
+    sys.stdout, sys.stderr = _stdout, _stderr  # type: ignore[assignment]  # a text stream in all but base
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+        _fallback_out.pop()
+        _fallback_err.pop()
+
+
+def fallback(stream: StreamType) -> Any:
+    """The stream of code that belongs to no execution."""
+    return (_fallback_out if stream is StreamType.STDOUT else _fallback_err)[-1]
+
+
+# -- binding a thread to an execution ------------------------------------------------------------
+
+
+def _bind(run: Run) -> None:
+    run.writer.bind(_stdout.names())
+    _stderr.names()["write"] = run.stderr.write
+
+
+def _unbind() -> None:
+    run = current.get()
+    if run is not None:
+        run.writer.unbind(_stdout.names())
+    _stdout.names().pop("write", None)
+    _stdout.names().pop("flush", None)
+    _stderr.names().pop("write", None)
+
+
+@contextmanager
+def bound(run: Optional[Run]) -> Iterator[None]:
+    """This thread works for ``run`` (or for no execution) inside."""
+    was_bound = "write" in _stdout.names()
+    before = current.get()
+    _unbind()
+    token = current.set(run)
+    if run is not None and asyncio._get_running_loop() is None:
+        _bind(run)
+    try:
+        yield
+    finally:
+        _unbind()
+        current.reset(token)
+        if was_bound and before is not None:
+            _bind(before)
+
+
+@contextmanager
+def _looked_up() -> Iterator[None]:
+    """This thread runs an event loop inside: each write looks up whose task it is."""
+    run = current.get() if "write" in _stdout.names() else None
+    if run is not None:
+        _unbind()
+    try:
+        yield
+    finally:
+        if run is not None:
+            _bind(run)
+
+
+# -- what is replaced ----------------------------------------------------------------------------
+
+
+def _thread_start(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def start(self: threading.Thread) -> None:
+        run = current.get()
+        if run is not None:
+            self._pyrepl_stream_run = run  # type: ignore[attr-defined]  # for the excepthook
+            self.run = functools.partial(_run_thread, run, self, self.run)  # type: ignore[method-assign]
+        original(self)
+
+    return start
+
+
+def _run_thread(run: Run, thread: threading.Thread, target: Callable[[], None]) -> None:
+    del thread.run  # the instance's attribute, which refers back to the thread
+    with bound(run):
+        target()
+
+
+def _excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def excepthook(args: Any) -> Any:
+        run = getattr(args.thread, "_pyrepl_stream_run", None)
+        if run is None:
+            return original(args)
+        with bound(run):
+            traceback = _without_ours(args.exc_traceback)
+            return original(
+                threading.ExceptHookArgs((args.exc_type, args.exc_value, traceback, args.thread))
+            )
+
+    return excepthook
+
+
+def _without_ours(traceback: Optional[TracebackType]) -> Optional[TracebackType]:
+    """``traceback`` without the frames of this file at its head, as far as there are others."""
+    entry, found = traceback, traceback
+    while entry is not None:
+        if entry.tb_frame.f_code.co_filename == __file__:
+            found = entry.tb_next
+        entry = entry.tb_next
+    return found or traceback
+
+
+def _submit(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return original(self, functools.partial(_run_job, current.get(), fn), *args, **kwargs)
+
+    return submit
+
+
+def _run_job(run: Optional[Run], fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with bound(run):
+        return fn(*args, **kwargs)
+
+
+def _run_forever(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def run_forever(self: Any) -> None:
+        with _looked_up():
+            original(self)
+
+    return run_forever
+
+
+def _emit(original: Callable[..., None]) -> Callable[..., None]:
+    """A record for a plain handler on stderr becomes a ``log`` message.
+
+    A handler with a format of its own, or on stdout, asked for text: it gets text, in the execution
+    that logs, also when the handler was made before there were sessions.
+    """
+
+    @functools.wraps(original)
+    def emit(self: Any, record: logging.LogRecord) -> None:
+        run = current.get()
+        if run is None or self.stream not in (_stdout, _stderr, *_fallback_out, *_fallback_err):
+            original(self, record)
+        elif self.stream in (_stdout, *_fallback_out) or not _is_plain(self.formatter):
+            stream = run.stdout if self.stream in (_stdout, *_fallback_out) else run.stderr
+            stream.write(self.format(record) + self.terminator)
+        else:
+            try:
+                run.say(
+                    LogMessage(level=record.levelname, logger=record.name, text=_TEXT.format(record))
+                )
+            except Exception:
+                self.handleError(record)  # as logging has it: a bad record never fails the program
+
+    return emit
+
+
+_TEXT = logging.Formatter("%(message)s")
+
+
+def _is_plain(formatter: Optional[logging.Formatter]) -> bool:
+    return formatter is None or formatter._fmt in ("%(message)s", logging.BASIC_FORMAT)
+
+
+def routed_input(original: Callable[..., str]) -> Callable[..., str]:
+    """``input`` that asks the execution's reader when it is called inside an execution."""
+
+    @functools.wraps(original)
+    def routed(prompt: object = "", *args: Any, **kwargs: Any) -> str:
+        run = current.get()
+        if run is None:
+            return original(prompt, *args, **kwargs)
+        return run.read_input(str(prompt), password=False)
+
+    return routed
+
+
+def routed_getpass(original: Callable[..., str]) -> Callable[..., str]:
+    """``getpass`` that asks the execution's reader when it is called inside an execution."""
+
+    @functools.wraps(original)
+    def routed(prompt: str = "Password: ", *args: Any, **kwargs: Any) -> str:
+        run = current.get()
+        if run is None:
+            return original(prompt, *args, **kwargs)
+        return run.read_input(str(prompt), password=True)
+
+    return routed
+
+
+_REPLACEMENTS: Tuple[Tuple[Any, str, Callable[[Any], Any]], ...] = (
+    (sys, "stdout", lambda original: _stdout),
+    (sys, "stderr", lambda original: _stderr),
+    (threading.Thread, "start", _thread_start),
+    (threading, "excepthook", _excepthook),
+    (concurrent.futures.ThreadPoolExecutor, "submit", _submit),
+    (asyncio.BaseEventLoop, "run_forever", _run_forever),
+    (logging.StreamHandler, "emit", _emit),
+    (builtins, "input", routed_input),
+    (getpass, "getpass", routed_getpass),
+)

@@ -1,0 +1,215 @@
+"""One execution from its start to its one `complete`.
+
+The engine's thread does everything but run the code: it drains, interrupts, and ends. So there is no
+lock here; other threads only write, or have the engine call a method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional, Protocol
+
+from ..journal import Journal
+from ..messages import (
+    CompleteMessage,
+    DisplayMessage,
+    InputRequestMessage,
+    LogMessage,
+    Message,
+    StreamType,
+)
+from .formats import mime_bundle
+from .loop import LoopThread
+from .streams import OutputStream
+from .writer import TICK, Writer
+
+__all__ = ("Run", "Body", "READER_GRACE", "INTERRUPT_GRACE")
+
+READER_GRACE = 5.0  # seconds that a full buffer waits for its first reader before it goes on without
+INTERRUPT_GRACE = 1.0  # seconds that interrupted code has to end before its caller goes on without it
+
+
+class Body(Protocol):
+    """What an execution does. All methods are called in the engine's thread."""
+
+    def start(self, run: Run) -> None:
+        """Begin. Whoever runs the code calls :meth:`Run.finished` after its last word."""
+
+    def stop(self, *, force: bool) -> None:
+        """Ask for the end, or (``force``) end it by every means there is. May be called again."""
+
+    def ended(self) -> None:
+        """`finished` was heard: no ``stop`` comes any more."""
+
+
+class Run:
+    """The machinery of one execution: its journal, its writer, its streams, its end."""
+
+    def __init__(
+        self,
+        execution_id: str,
+        code: str,
+        body: Body,
+        engine: LoopThread,
+        *,
+        limit: Optional[int],
+        overflow: str,
+        timeout: Optional[float] = None,
+        on_end: Callable[[Run], None] = lambda run: None,
+    ) -> None:
+        self.id = execution_id
+        self.code = code
+        self.engine = engine
+        self.journal = Journal(execution_id, limit=limit, overflow=overflow, on_room=self._on_room)
+        self.writer = Writer(self.journal, engine, fail=overflow == "fail", on_shut=self._on_shut)
+        self.stdout = OutputStream(self.writer, StreamType.STDOUT)
+        self.stderr = OutputStream(self.writer, StreamType.STDERR)
+        self.done = False  # `complete` was posted: it comes when the reader has made room for it
+        self._body = body
+        self._timeout = timeout
+        self._on_end = on_end
+        self._started: Optional[float] = None
+        self._reason: Optional[str] = None  # why the engine asked the code to end
+        self._timers: List[asyncio.TimerHandle] = []
+        self._wakers: List[Callable[[], None]] = []
+        self._answers: Dict[str, Optional[str]] = {}
+
+    @property
+    def status(self) -> str:
+        """``queued``, ``running``, or the status of `complete`."""
+        if self.journal.completion is not None:
+            return self.journal.completion.status
+        return "queued" if self._started is None else "running"
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it is being read, or threads of it still run."""
+        return self.writer.alive or self.writer.is_bound or self.journal.is_read
+
+    # -- any thread --------------------------------------------------------------------------
+
+    def say(self, message: Message) -> None:
+        """Put a message at its place among the output."""
+        self.writer.post(None, message)
+
+    def display(self, value: Any, *, display_id: Optional[str] = None, update: bool = False) -> None:
+        """Show a value by its MIME bundle."""
+        data, metadata = mime_bundle(value)
+        self.say(DisplayMessage(data=data, metadata=metadata, display_id=display_id, update=update))
+
+    def read_input(self, prompt: str, *, password: bool) -> str:
+        """Ask the reader for a line and wait for it. Raises :class:`EOFError` when there is none."""
+        key = f"{threading.get_ident()}-{time.monotonic_ns()}"
+        self.say(InputRequestMessage(prompt=prompt, password=password, extra={"request": key}))
+        while key not in self._answers:
+            if self.journal.closed:
+                raise EOFError("the session was closed while the code waited for input")
+            time.sleep(TICK)  # polled: an interrupt must be able to come in between
+        answer = self._answers.pop(key)
+        if answer is None:
+            raise EOFError("end of input")
+        return answer
+
+    def answer(self, request: InputRequestMessage, text: Optional[str]) -> None:
+        """Give the line that ``request`` asked for; None is the end of the input."""
+        self._answers[str(request.extra["request"])] = text
+
+    def finished(self, complete: CompleteMessage) -> None:
+        """The code has ended. May be called again, by a thread that was interrupted in the call."""
+        self.engine.call(self._hear, complete)
+
+    def request_stop(self, reason: str) -> None:
+        """Ask the code to end with status ``reason``."""
+        self.engine.call(self.stop, reason)
+
+    def when_done(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once when the execution has ended, whether or not anybody reads it."""
+        if not self.engine.call(self._add_waker, wake):
+            wake()
+
+    def _on_room(self) -> None:
+        self.engine.call(self.writer.tick)
+
+    # -- the engine's thread -----------------------------------------------------------------
+
+    def start(self) -> None:
+        if self.done:
+            return
+        self._started = time.monotonic()
+        if self._timeout is not None:
+            self._later(self._timeout, self.stop, "timeout")
+        self._body.start(self)
+
+    def stop(self, reason: str) -> None:
+        if self.done:
+            return
+        if self._reason != "killed":
+            self._reason = reason
+        self.writer.release()
+        if self._started is None:
+            self._end(CompleteMessage())
+            return
+        self._body.stop(force=reason == "killed")
+        self._later(INTERRUPT_GRACE if reason != "killed" else TICK, self._give_up)
+
+    def close(self) -> None:
+        """The session ends: write what is there, and no more."""
+        if not self.done:
+            self._end(CompleteMessage(status="killed"))
+        self.writer.close()
+        self.journal.close()
+
+    def _give_up(self) -> None:
+        """What cannot be interrupted runs on by itself; its caller gets control back."""
+        if not self.done:
+            text = (
+                "the code does not react to the interrupt (a sleep, or C code that does not return): "
+                "it goes on in the background"
+            )
+            self.say(LogMessage(level="WARNING", logger="pyrepl_stream", text=text))
+            self._end(CompleteMessage())
+
+    def _hear(self, complete: CompleteMessage) -> None:
+        self._body.ended()
+        self.writer.alive = False
+        if not self.done:
+            self._end(complete)
+
+    def _end(self, complete: CompleteMessage) -> None:
+        self.done = True
+        for timer in self._timers:
+            timer.cancel()
+        status, error = complete.status, complete.error
+        if not complete.success and self._reason is not None and status in ("ok", "interrupted"):
+            status, error = self._reason, error or self._reason
+        self.writer.flush_bytes()
+        if self.journal.overflow == "fail" and self.journal.overflowed and complete.success:
+            status, error = "error", "BufferOverflowError: the reader lagged, and output was lost"
+        duration = 0.0 if self._started is None else time.monotonic() - self._started
+        self.say(
+            CompleteMessage(
+                success=status == "ok",
+                status=status,
+                exit_code=complete.exit_code,
+                error=error,
+                duration=duration,
+            )
+        )
+        self.writer.tick()
+        for wake in self._wakers:
+            wake()
+        self._on_end(self)
+
+    def _add_waker(self, wake: Callable[[], None]) -> None:
+        if self.done:
+            wake()
+        else:
+            self._wakers.append(wake)
+
+    def _on_shut(self) -> None:
+        self._later(READER_GRACE, self.journal.release_unread)
+
+    def _later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
+        self._timers.append(self.engine.loop.call_later(seconds, function, *args))

@@ -1,0 +1,230 @@
+"""Carries what an execution writes from its outbox to a sink, live and bounded.
+
+Three states. *Idle*: the next write wakes the engine. *Flowing*: writes go straight into the outbox
+by C code, and a tick of 2 ms takes them out. *Gated*: the sink has no room, and a write waits before it
+enters the outbox. Which state holds is what ``write`` is in the dict of each bound thread
+(``proxy.py``), so that a flowing write costs nothing extra.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Callable, Dict, Iterator, List, Optional, Protocol, Union
+
+from ..errors import BufferOverflowError
+from ..messages import GapMessage, Message, StreamType
+from .loop import LoopThread
+from .outbox import Coalescer, Lost, Outbox
+
+__all__ = ("Sink", "Writer")
+
+TICK = 0.002  # seconds between two takes while text flows
+SLOW_TICK = 0.05  # seconds; catches `write` methods that user code saved while text flowed
+SLACK = 32 << 20  # bytes that writers which cannot wait may write while the gate is shut
+_BURST = 256  # messages that one drain moves at most, so that the engine stays responsive
+_CANNOT_WAIT = "the reader lagged, and the writer could not wait"
+
+
+class Sink(Protocol):
+    """Where messages go: a journal, or a channel to one."""
+
+    def append(self, message: Message) -> object: ...
+
+    def has_room(self) -> bool:
+        """False: come back when the sink has called :meth:`Writer.wake`."""
+
+    @property
+    def overflowed(self) -> bool: ...
+
+
+class Writer:
+    """The one path from user code to a sink. ``write`` and ``post`` may be called by any thread."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        engine: LoopThread,
+        *,
+        fail: bool = False,
+        on_shut: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._sink = sink
+        self._engine = engine
+        self._fail = fail
+        self._on_shut = on_shut  # called in the engine's thread when the gate shuts
+        self._outbox = Outbox()
+        self._coalescer = Coalescer()
+        self._rest: Optional[Iterator[Union[Message, Lost]]] = None  # what the sink had no room for
+        # The gate is a flag that is polled: a lock could be left held by a thread that an
+        # asynchronous exception takes out of its wait, and the engine would wait for it.
+        self._open = True
+        self._flowing = False
+        self._closed = False
+        self._hurry = False  # the code was told to end: nobody waits at the gate any more
+        self._escaped = 0  # bytes written past the shut gate
+        self._timer: Optional[asyncio.TimerHandle] = None
+        self._bound: List[Dict[str, object]] = []  # dicts of the threads whose stdout this is
+        self.alive = True  # the code runs: look for text even when nothing wakes the engine
+        self.fallback: Callable[[str], int] = len  # where text goes after the end of the session
+
+    # -- any thread --------------------------------------------------------------------------
+
+    def write(self, text: str) -> int:
+        """Write to stdout: the way of the first write of a burst, and of threads that are not bound."""
+        if self._closed:
+            return self.fallback(text)
+        if not self._open and not self._wait_for_room():
+            self._escaped += len(text)
+            if self._escaped > SLACK:
+                self._outbox.lose(text, _CANNOT_WAIT)
+                return len(text)
+        count = self._outbox.stdout.write(text)
+        self._wake()
+        return count
+
+    def post(
+        self,
+        stream: Optional[StreamType],
+        data: Union[str, bytes, Message],
+        source: str = "",
+    ) -> None:
+        """Write to a stream under a label, or (``stream`` None) say a whole message."""
+        if self._closed:
+            if isinstance(data, str):
+                self.fallback(data)
+            return
+        if stream is not None and not self._open and not self._wait_for_room():
+            self._escaped += len(data)  # type: ignore[arg-type]  # output is str or bytes
+            if self._escaped > SLACK:
+                self._outbox.lose(data, _CANNOT_WAIT)  # type: ignore[arg-type]
+                return
+        self._outbox.post(stream, data, source)
+        self._wake()
+
+    def bind(self, names: Dict[str, object]) -> None:
+        """Make this writer the target of a thread; ``names`` is its dict in the stdout proxy."""
+        self._bound.append(names)
+        self._point(names)
+
+    def unbind(self, names: Dict[str, object]) -> None:
+        self._bound[:] = [known for known in self._bound if known is not names]
+        names.pop("write", None)
+        names.pop("flush", None)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether any thread writes here."""
+        return bool(self._bound)
+
+    def release(self) -> None:
+        """Let nobody wait for room any more: the code was told to end."""
+        self._hurry = True
+
+    def _wait_for_room(self) -> bool:
+        """Wait at the gate. False when this thread must not wait: it runs an event loop."""
+        if self._fail:
+            raise BufferOverflowError(
+                "the reader lags by more than buffer_bytes, and overflow is 'fail': "
+                "read faster, raise buffer_bytes, or choose another overflow policy"
+            )
+        if asyncio._get_running_loop() is not None:
+            return False
+        while not self._open and not self._hurry:
+            time.sleep(TICK)
+        return self._open
+
+    def _wake(self) -> None:
+        if not self._flowing:
+            self._flowing = True
+            for names in list(self._bound):
+                self._point(names)
+            if not self._engine.call(self.tick):
+                self._flowing = False
+
+    def _point(self, names: Dict[str, object]) -> None:
+        direct = self._flowing and self._open and not self._closed
+        names["write"] = self._outbox.stdout.write if direct else self.write
+        names["flush"] = self._outbox.stdout.flush
+
+    # -- the engine's thread -----------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Take what was written, and set the state that follows from it."""
+        if self._closed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._open:
+            self._catch_escapes()
+        found = self.drain()
+        shut = self._rest is not None or (self._fail and self._sink.overflowed)
+        if shut and self._open:
+            self._on_shut()
+        self._open = not shut
+        if self._open:
+            self._escaped = 0
+        idle = self._flowing and not found and self._rest is None
+        self._flowing = found or self._rest is not None
+        for names in list(self._bound):
+            self._point(names)
+        if idle:
+            self.drain()  # what was written between the last take and the change of `write`
+        if self._flowing and (self._open or self._outbox.pending()):
+            self._timer = self._engine.loop.call_later(TICK, self.tick)
+        elif self._flowing or self.alive or self._bound:
+            self._timer = self._engine.loop.call_later(SLOW_TICK, self.tick)
+
+    def room(self) -> None:
+        """The sink has room again, or its readers have gone. From any thread."""
+        self._engine.call(self.tick)
+
+    def _catch_escapes(self) -> None:
+        """Bound what comes past the shut gate, through a `write` that user code had saved."""
+        if self._escaped > SLACK:
+            self._outbox.discard(_CANNOT_WAIT)
+        else:
+            self._escaped += self._outbox.pending()
+            self._outbox.cut()
+
+    def drain(self) -> bool:
+        """Move what was written to the sink, as far as it has room; whether anything was moved."""
+        if self._rest is None:
+            self._rest = self._coalescer.messages(self._outbox.take())
+        for moved in range(_BURST):
+            if not self._sink.has_room():
+                return moved > 0
+            message = next(self._rest, None)
+            if message is None:
+                self._rest = None
+                return moved > 0
+            self._append(message)
+        return True
+
+    def flush_bytes(self) -> None:
+        """The code has ended: what waited for the rest of a character goes as it is."""
+        self.drain()
+        if self._rest is None:
+            for message in self._coalescer.flush():
+                self._append(message)
+
+    def close(self) -> None:
+        """The session has ended: what is written from now on goes to the fallback."""
+        self._hurry = True
+        for message in self._rest or ():
+            self._append(message)
+        for message in self._coalescer.messages(self._outbox.take()):
+            self._append(message)
+        self._rest = None
+        self.flush_bytes()
+        self._closed = True
+        self._open = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for names in list(self._bound):
+            self._point(names)
+
+    def _append(self, message: Union[Message, Lost]) -> None:
+        if isinstance(message, Lost):
+            message = GapMessage(bytes=message.bytes, reason=message.reason)
+        self._sink.append(message)

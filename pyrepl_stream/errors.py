@@ -1,0 +1,41 @@
+"""Errors, split by who is to blame. Imports nothing of ours."""
+
+from __future__ import annotations
+
+__all__ = (
+    "PyreplStreamError",
+    "UsageError",
+    "SessionClosedError",
+    "UnknownExecutionError",
+    "CursorError",
+    "ProtocolError",
+    "BufferOverflowError",
+)
+
+
+class PyreplStreamError(Exception):
+    """The root of every error that this package raises by itself."""
+
+
+class UsageError(PyreplStreamError, ValueError):
+    """The caller asked for something that makes no sense; the text says what does."""
+
+
+class SessionClosedError(PyreplStreamError, RuntimeError):
+    """The session was closed; start a new one."""
+
+
+class UnknownExecutionError(PyreplStreamError, LookupError):
+    """The session has no execution of that id (never had, or no longer keeps it)."""
+
+
+class CursorError(UsageError):
+    """A position that the journal cannot have: negative, or beyond its end."""
+
+
+class ProtocolError(PyreplStreamError, ValueError):
+    """The peer sent something that is no message of this protocol."""
+
+
+class BufferOverflowError(PyreplStreamError, RuntimeError):
+    """Raised in the code that writes when its reader lags and ``overflow`` is ``"fail"``."""
