@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, Mapping, Optional, Tuple, Union
+from typing import Any, ClassVar, Optional, Union
 
 __all__ = (
     "MessageType",
@@ -121,7 +122,7 @@ class ErrorMessage(Message):
     type: ClassVar[Union[MessageType, str]] = MessageType.ERROR
     name: str = ""
     value: str = ""
-    traceback: Tuple[str, ...] = ()
+    traceback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

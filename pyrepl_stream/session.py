@@ -16,7 +16,7 @@ from .engine.loop import LoopThread, engine_loop
 from .engine.python import PythonBody
 from .engine.run import Body, Run
 from .errors import SessionClosedError, UnknownExecutionError, UsageError
-from .execution import Execution, MessageStream, Processor, _until, _wait
+from .execution import Execution, MessageStream, Processor, _wait, wait_async
 from .journal import Journal, Overflow
 from .messages import ExecuteMessage, StreamType
 
@@ -94,7 +94,7 @@ class Session:
         runs = self._begin_close()
         if runs is not None:
             for run in runs:
-                await _until(run.when_done)
+                await wait_async(run.when_done)
             self._finish_close(runs)
 
     async def __aenter__(self) -> Session:

@@ -14,15 +14,15 @@ import base64
 import binascii
 import json
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NoReturn, Tuple, Union
+from typing import Any, Callable, NoReturn, Union
 
 from .errors import ProtocolError
 from .messages import (
     MESSAGE_CLASSES,
     DisplayMessage,
     Message,
-    OutputMessage,
     ResultMessage,
     StreamType,
     UnknownMessage,
@@ -87,7 +87,7 @@ _CHECKS: Mapping[str, _Check] = {
     "Any": _anything,
     "MimeBundle": _mapping,
     "Mapping[str, Any]": _mapping,
-    "Tuple[str, ...]": _lines,
+    "tuple[str, ...]": _lines,
     "Optional[str]": _optional(_text),
     "Optional[int]": _optional(_integer),
     "Optional[float]": _optional(_number),
@@ -95,7 +95,7 @@ _CHECKS: Mapping[str, _Check] = {
     "Union[str, bytes]": _text,
 }
 
-_FIELDS: Mapping[str, Tuple[Tuple[str, _Check], ...]] = {
+_FIELDS: Mapping[str, tuple[tuple[str, _Check], ...]] = {
     name: tuple((f.name, _CHECKS[str(f.type)]) for f in fields(cls) if f.name != "extra")
     for name, cls in MESSAGE_CLASSES.items()
 }
@@ -120,12 +120,12 @@ def _dump(record: Mapping[str, Any]) -> str:
         return json.dumps(_finite(record), separators=(",", ":"), allow_nan=False)
 
 
-def _record(message: Message) -> Dict[str, Any]:
+def _record(message: Message) -> dict[str, Any]:
     if isinstance(message, UnknownMessage):
-        record: Dict[str, Any] = {"type": message.unknown_type}
+        record: dict[str, Any] = {"type": message.unknown_type}
         names = [name for name, _ in _COMMON]
     else:
-        record = {"type": str(message.type.value)}  # type: ignore[union-attr]  # only Unknown has a plain str
+        record = {"type": str(message.type.value)}  # type: ignore[attr-defined]  # only Unknown has a plain str
         names = [name for name, _ in _FIELDS[record["type"]]]
     for name in names:
         value = getattr(message, name)
@@ -186,7 +186,7 @@ def _reject(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _load(line: Union[bytes, str]) -> Dict[str, Any]:
+def _load(line: Union[bytes, str]) -> dict[str, Any]:
     try:
         record = json.loads(line, parse_constant=_reject)
     except (ValueError, RecursionError) as exc:
@@ -200,10 +200,10 @@ def _shown(line: Union[bytes, str]) -> str:
     return repr(line[:80]) + ("..." if len(line) > 80 else "")
 
 
-def _message(record: Dict[str, Any]) -> Message:
+def _message(record: dict[str, Any]) -> Message:
     name = record.pop("type")
     known = _FIELDS.get(name, _COMMON)
-    values: Dict[str, Any] = {}
+    values: dict[str, Any] = {}
     if name == "output" and "base64" in record:
         try:
             values["data"] = base64.b64decode(record.pop("base64"), validate=True)
@@ -246,8 +246,8 @@ class Decoder:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._parts: List[str] = []
-        self._of: Tuple[Any, ...] = ()
+        self._parts: list[str] = []
+        self._of: tuple[Any, ...] = ()
         self._size = 0
 
     def feed(self, data: bytes) -> Iterator[Message]:
@@ -292,7 +292,7 @@ class Decoder:
             of != self._of
             or index != len(self._parts) + 1
             or not _integer(count)
-            or not _text(data)
+            or not isinstance(data, str)
             or index > count
         ):
             raise ProtocolError("a part is out of order")

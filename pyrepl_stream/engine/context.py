@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 __all__ = ("current",)
 
-current: ContextVar[Optional["Run"]] = ContextVar("pyrepl_stream_execution", default=None)
+current: ContextVar[Optional[Run]] = ContextVar("pyrepl_stream_execution", default=None)
 """Set in an execution's thread and inherited by its tasks; ``routing`` carries it to its threads."""

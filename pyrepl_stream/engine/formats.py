@@ -6,7 +6,8 @@ import base64
 import os
 import sys
 import traceback
-from typing import Any, Dict, List, Mapping, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 from ..messages import ErrorMessage
 
@@ -27,7 +28,7 @@ _REPR_METHODS = (
     ("_repr_pdf_", "application/pdf"),
 )
 
-Bundle = Tuple[Dict[str, Any], Dict[str, Any]]
+Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 
 def mime_bundle(value: Any) -> Bundle:
@@ -37,8 +38,8 @@ def mime_bundle(value: Any) -> Bundle:
     them holds), else the ``_repr_*_`` methods. Raises what ``repr(value)`` raises.
     """
     ipython = sys.modules.get("IPython.core.interactiveshell")
-    data: Dict[str, Any] = {}
-    metadata: Dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     if ipython is not None and ipython.InteractiveShell.initialized():
         formatter = ipython.InteractiveShell.instance().display_formatter
         formatted, formatted_metadata = formatter.format(value)
@@ -51,7 +52,7 @@ def mime_bundle(value: Any) -> Bundle:
     return _clean(data), metadata
 
 
-def _repr_methods(value: Any, data: Dict[str, Any], metadata: Dict[str, Any]) -> None:
+def _repr_methods(value: Any, data: dict[str, Any], metadata: dict[str, Any]) -> None:
     bundle = _call(value, "_repr_mimebundle_")
     if bundle is not None:
         _take(bundle, data, metadata, None)
@@ -76,7 +77,7 @@ def _call(value: Any, method: str) -> Any:
         return None
 
 
-def _take(part: Any, data: Dict[str, Any], metadata: Dict[str, Any], mime: Any) -> None:
+def _take(part: Any, data: dict[str, Any], metadata: dict[str, Any], mime: Any) -> None:
     extra: Any = {}
     if isinstance(part, tuple) and len(part) == 2:
         part, extra = part
@@ -90,7 +91,7 @@ def _take(part: Any, data: Dict[str, Any], metadata: Dict[str, Any], mime: Any) 
         metadata[mime] = extra
 
 
-def _clean(data: Mapping[str, Any]) -> Dict[str, Any]:
+def _clean(data: Mapping[str, Any]) -> dict[str, Any]:
     """Bytes as base64 text, as Jupyter's messages have them."""
     return {
         str(mime): base64.b64encode(part).decode("ascii") if isinstance(part, bytes) else part
@@ -99,7 +100,7 @@ def _clean(data: Mapping[str, Any]) -> Dict[str, Any]:
     }
 
 
-def describe(exc: BaseException) -> Tuple[str, str]:
+def describe(exc: BaseException) -> tuple[str, str]:
     """``(name, value)`` of an exception, also of one whose ``str`` fails."""
     name = type(exc).__name__
     try:
@@ -124,7 +125,7 @@ def error_message(exc: BaseException) -> ErrorMessage:
 
 
 def _without_engine(formatted: traceback.TracebackException) -> None:
-    seen: List[traceback.TracebackException] = []
+    seen: list[traceback.TracebackException] = []
     waiting = [formatted]
     while waiting:
         entry = waiting.pop()

@@ -6,8 +6,9 @@ import ast
 import builtins
 import inspect
 import linecache
+from collections.abc import MutableMapping
 from types import CodeType
-from typing import Any, Dict, List, MutableMapping, NoReturn, Optional, Union
+from typing import Any, NoReturn, Optional, Union
 
 __all__ = ("Program", "Interpreter")
 
@@ -15,7 +16,7 @@ __all__ = ("Program", "Interpreter")
 class Program:
     """Compiled code: steps to run in order; the last one's value counts when ``has_value``."""
 
-    def __init__(self, steps: List[CodeType], has_value: bool) -> None:
+    def __init__(self, steps: list[CodeType], has_value: bool) -> None:
         self.steps = steps
         self.has_value = has_value
 
@@ -30,7 +31,7 @@ class Interpreter:
 
     def __init__(self, namespace: Optional[MutableMapping[str, Any]] = None) -> None:
         self._own = namespace is None
-        self.namespace: Dict[str, Any] = namespace if namespace is not None else {"__name__": "__main__"}  # type: ignore[assignment]  # exec takes a real dict only, and says so itself
+        self.namespace: dict[str, Any] = namespace if namespace is not None else {"__name__": "__main__"}  # type: ignore[assignment]  # exec takes a real dict only, and says so itself
         self.namespace.setdefault("__builtins__", builtins)
         if self._own:
             self.namespace.update(exit=_exit, quit=_exit)
@@ -48,7 +49,7 @@ class Interpreter:
             last = tree.body.pop()
             assert isinstance(last, ast.Expr)
             value = ast.Expression(last.value)
-        parts: List[Union[ast.Module, ast.Expression]] = []
+        parts: list[Union[ast.Module, ast.Expression]] = []
         if tree.body:
             parts.append(tree)
         if value is not None:

@@ -11,7 +11,7 @@ import atexit
 import contextvars
 import os
 import threading
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Optional
 
 __all__ = ("LoopThread", "engine_loop")
 
@@ -59,7 +59,7 @@ class LoopThread:
                 continue  # meant for the code of a task, which had just ended: the loop goes on
 
 
-_running: List[LoopThread] = []
+_running: list[LoopThread] = []
 _engine: Optional[LoopThread] = None
 _engine_lock = threading.Lock()  # guards _engine, so that two first users share one
 

@@ -91,7 +91,7 @@ class PythonBody:
             complete = complete or _end_of(exc)
         while not self._ended:
             try:
-                run.finished(complete)
+                run.finished(complete)  # type: ignore[arg-type]  # no program: _compile gave a complete
                 while not self._ended:
                     time.sleep(TICK / 4)
             except KeyboardInterrupt:

@@ -17,9 +17,10 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Optional
 
 from ..messages import LogMessage, StreamType
 from .context import current
@@ -30,14 +31,14 @@ __all__ = ("install", "uninstall", "bound", "in_place")
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
-_fallback_out: List[Any] = []
-_fallback_err: List[Any] = []
+_fallback_out: list[Any] = []
+_fallback_err: list[Any] = []
 _stdout = StreamProxy(StreamType.STDOUT, _fallback_out)
 _stderr = StreamProxy(StreamType.STDERR, _fallback_err)
 
 _lock = threading.Lock()  # guards the two below
 _users = 0
-_replaced: List[Tuple[Any, str, Any, Any]] = []
+_replaced: list[tuple[Any, str, Any, Any]] = []
 
 
 def install() -> None:
@@ -47,13 +48,19 @@ def install() -> None:
         _users += 1
         if _users > 1:
             return
-        _fallback_out.append(sys.stdout)
-        _fallback_err.append(sys.stderr)
+        _fall_back_to(sys.stdout, sys.stderr)
         for owner, name, make in _REPLACEMENTS:
             original = getattr(owner, name)
             replacement = make(original)
             _replaced.append((owner, name, original, replacement))
             setattr(owner, name, replacement)
+
+
+def _fall_back_to(out: Any, err: Any) -> None:
+    _fallback_out.append(out)
+    _fallback_err.append(err)
+    StreamProxy.stand_for(out)
+    StreamProxy.stand_for(err)
 
 
 def uninstall() -> None:
@@ -99,9 +106,8 @@ def in_place() -> Iterator[None]:
     if out is _stdout and err is _stderr:
         yield
         return
-    _fallback_out.append(out)
-    _fallback_err.append(err)
-    sys.stdout, sys.stderr = _stdout, _stderr  # type: ignore[assignment]  # a text stream in all but base
+    _fall_back_to(out, err)
+    sys.stdout, sys.stderr = _stdout, _stderr
     try:
         yield
     finally:
@@ -290,7 +296,7 @@ def routed_getpass(original: Callable[..., str]) -> Callable[..., str]:
     return routed
 
 
-_REPLACEMENTS: Tuple[Tuple[Any, str, Callable[[Any], Any]], ...] = (
+_REPLACEMENTS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (sys, "stdout", lambda original: _stdout),
     (sys, "stderr", lambda original: _stderr),
     (threading.Thread, "start", _thread_start),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 from ..journal import Journal
 from ..messages import (
@@ -72,9 +72,9 @@ class Run:
         self._on_end = on_end
         self._started: Optional[float] = None
         self._reason: Optional[str] = None  # why the engine asked the code to end
-        self._timers: List[asyncio.TimerHandle] = []
-        self._wakers: List[Callable[[], None]] = []
-        self._answers: Dict[str, Optional[str]] = {}
+        self._timers: list[asyncio.TimerHandle] = []
+        self._wakers: list[Callable[[], None]] = []
+        self._answers: dict[str, Optional[str]] = {}
 
     @property
     def status(self) -> str:

@@ -3,14 +3,16 @@
 Three states. *Idle*: the next write wakes the engine. *Flowing*: writes go straight into the outbox
 by C code, and a tick of 2 ms takes them out. *Gated*: the sink has no room, and a write waits before it
 enters the outbox. Which state holds is what ``write`` is in the dict of each bound thread
-(``proxy.py``), so that a flowing write costs nothing extra.
+(``streams.py``), so that a flowing write costs nothing extra. A ``write`` that user code saved follows
+the state too, unless it was saved in mid-flow: that one is C code for good, and is bounded by ``SLACK``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Callable, Dict, Iterator, List, Optional, Protocol, Union
+from collections.abc import Iterator
+from typing import Callable, Optional, Protocol, Union
 
 from ..errors import BufferOverflowError
 from ..messages import GapMessage, Message, StreamType
@@ -38,6 +40,19 @@ class Sink(Protocol):
     def overflowed(self) -> bool: ...
 
 
+def _switch(write: Callable[[str], int]) -> Tuple[Callable[[str], int], Callable[..., None]]:
+    """A function that costs little more than what it leads to, and one that leads it elsewhere."""
+
+    def switched(text: str) -> int:
+        return write(text)
+
+    def lead(to: Callable[[str], int]) -> None:
+        nonlocal write
+        write = to
+
+    return switched, lead
+
+
 class Writer:
     """The one path from user code to a sink. ``write`` and ``post`` may be called by any thread."""
 
@@ -54,6 +69,7 @@ class Writer:
         self._fail = fail
         self._on_shut = on_shut  # called in the engine's thread when the gate shuts
         self._outbox = Outbox()
+        self.write, self._lead = _switch(self._write)
         self._coalescer = Coalescer()
         self._rest: Optional[Iterator[Union[Message, Lost]]] = None  # what the sink had no room for
         # The gate is a flag that is polled: a lock could be left held by a thread that an
@@ -64,14 +80,14 @@ class Writer:
         self._hurry = False  # the code was told to end: nobody waits at the gate any more
         self._escaped = 0  # bytes written past the shut gate
         self._timer: Optional[asyncio.TimerHandle] = None
-        self._bound: List[Dict[str, object]] = []  # dicts of the threads whose stdout this is
+        self._bound: list[dict[str, object]] = []  # dicts of the threads whose stdout this is
         self.alive = True  # the code runs: look for text even when nothing wakes the engine
         self.fallback: Callable[[str], int] = len  # where text goes after the end of the session
 
     # -- any thread --------------------------------------------------------------------------
 
-    def write(self, text: str) -> int:
-        """Write to stdout: the way of the first write of a burst, and of threads that are not bound."""
+    def _write(self, text: str) -> int:
+        """Write to stdout when the writer is idle or gated. (``write`` is this, or C code.)"""
         if self._closed:
             return self.fallback(text)
         if not self._open and not self._wait_for_room():
@@ -102,12 +118,12 @@ class Writer:
         self._outbox.post(stream, data, source)
         self._wake()
 
-    def bind(self, names: Dict[str, object]) -> None:
+    def bind(self, names: dict[str, object]) -> None:
         """Make this writer the target of a thread; ``names`` is its dict in the stdout proxy."""
         self._bound.append(names)
-        self._point(names)
+        self._point()
 
-    def unbind(self, names: Dict[str, object]) -> None:
+    def unbind(self, names: dict[str, object]) -> None:
         self._bound[:] = [known for known in self._bound if known is not names]
         names.pop("write", None)
         names.pop("flush", None)
@@ -137,12 +153,11 @@ class Writer:
     def _wake(self) -> None:
         if not self._flowing:
             self._flowing = True
-            for names in list(self._bound):
-                self._point(names)
+            self._point()
             if not self._engine.call(self.tick):
                 self._flowing = False
 
-    def _point(self, names: Dict[str, object]) -> None:
+    def _point(self, names: dict[str, object]) -> None:
         direct = self._flowing and self._open and not self._closed
         names["write"] = self._outbox.stdout.write if direct else self.write
         names["flush"] = self._outbox.stdout.flush
@@ -166,8 +181,7 @@ class Writer:
             self._escaped = 0
         idle = self._flowing and not found and self._rest is None
         self._flowing = found or self._rest is not None
-        for names in list(self._bound):
-            self._point(names)
+        self._point()
         if idle:
             self.drain()  # what was written between the last take and the change of `write`
         if self._flowing and (self._open or self._outbox.pending()):
@@ -221,8 +235,7 @@ class Writer:
         self._open = True
         if self._timer is not None:
             self._timer.cancel()
-        for names in list(self._bound):
-            self._point(names)
+        self._point()
 
     def _append(self, message: Union[Message, Lost]) -> None:
         if isinstance(message, Lost):

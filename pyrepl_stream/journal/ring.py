@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional
 
 from ..errors import CursorError, UsageError
 from ..messages import (
@@ -27,7 +27,7 @@ from ..messages import (
 __all__ = ("Journal", "Cursor", "Overflow", "OVERFLOW_POLICIES")
 
 Overflow = str
-OVERFLOW_POLICIES: Tuple[Overflow, ...] = ("block", "drop_oldest", "drop_newest", "fail")
+OVERFLOW_POLICIES: tuple[Overflow, ...] = ("block", "drop_oldest", "drop_newest", "fail")
 
 _NEVER_DROPPED = (ResultMessage, ErrorMessage, CompleteMessage)
 _OVERHEAD = 400  # bytes that a message object costs besides its data
@@ -85,15 +85,15 @@ class Journal:
         self.overflowed = False
         self._on_room = on_room
         self._lock = threading.Lock()  # guards everything below
-        self._ring: List[_Record] = []  # from _head on; what is before is _GONE
+        self._ring: list[_Record] = []  # from _head on; what is before is _GONE
         self._head = 0
-        self._pinned: List[_Record] = []  # never-dropped messages that the ring had no room for
+        self._pinned: list[_Record] = []  # never-dropped messages that the ring had no room for
         self._last = 0
         self._total = 0  # bytes of memory of all records ever made
         self._output = 0  # bytes of output of all messages ever numbered
         self._dropping: Optional[GapMessage] = None  # grows while drop_newest drops
-        self._cursors: List[Cursor] = []
-        self._complete_wakers: List[Callable[[], None]] = []
+        self._cursors: list[Cursor] = []
+        self._complete_wakers: list[Callable[[], None]] = []
         self._writer_waits = False
         self._complete = 0  # the sequence of `complete`
         self.completion: Optional[CompleteMessage] = None
@@ -265,7 +265,7 @@ class Journal:
         if ready:
             wake()
 
-    def snapshot(self) -> List[Message]:
+    def snapshot(self) -> list[Message]:
         """All messages that are kept now, in order."""
         with self._lock:
             return [record.message for record in (*self._pinned, *self._ring[self._head :])]
@@ -297,7 +297,7 @@ class Journal:
         self._writer_waits = False
         return True
 
-    def _take_wakers(self) -> List[Callable[[], None]]:
+    def _take_wakers(self) -> list[Callable[[], None]]:
         wakers = [cursor._waker for cursor in self._cursors if cursor._waker is not None]
         if self._complete or self._closed:
             wakers += self._complete_wakers
@@ -340,7 +340,7 @@ class Cursor:
             return True
         return journal._closed and self._after >= journal._last
 
-    def read(self) -> List[Message]:
+    def read(self) -> list[Message]:
         """Hand over the next messages, at most about 256 KiB; none when there is nothing new.
 
         What was lost before a message comes as a :class:`GapMessage` in its place.
@@ -351,7 +351,7 @@ class Cursor:
             self._holds = not self._closed
             if self._ended():
                 return []
-            messages: List[Message] = []
+            messages: list[Message] = []
             size = 0
             for record in self._upcoming():
                 if size and size + record.cost > _BATCH:
@@ -394,7 +394,7 @@ class Cursor:
         if notify:
             journal._on_room()
 
-    def _upcoming(self) -> List[_Record]:
+    def _upcoming(self) -> list[_Record]:
         """The records after this place, a batch of them."""
         journal = self._journal
         records = [record for record in journal._pinned if record.message.sequence > self._after]
