@@ -1,0 +1,91 @@
+# Every target sets up what it needs, so none needs another to have run. All of it stays in this
+# directory (.venv, .kernels), and `make clean` takes it away.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo lab test lint bench soak clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP_QUIET := --quiet --disable-pip-version-check
+
+# Kernels older than the newest one, which is in the venv. A test starts one by PYTHONPATH.
+OLD_KERNELS := 6.30.1 7.3.0
+KERNELS_READY := $(OLD_KERNELS:%=.kernels/%/.ready)
+export PYREPL_STREAM_KERNELS := $(CURDIR)/.kernels
+
+PYTEST_ARGS ?=
+LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
+# The interpreters besides the venv's own that `make soak` runs the engine under, where they are found.
+SOAK_PYTHONS ?= python3.12 python3.13
+SOAK_TESTS ?= $(wildcard tests/engine tests/journal tests/test_wire.py tests/test_messages.py)
+
+help:
+	@echo "make demo   run notebooks/quickstart.ipynb in a real kernel, live in this terminal"
+	@echo "make lab    open the same notebook in JupyterLab"
+	@echo "make test   run the whole suite (PYTEST_ARGS='-k wire' for a part of it)"
+	@echo "make lint   ruff, mypy, import-linter"
+	@echo "make bench  measure every figure"
+	@echo "make soak   the long and large versions of the tests"
+	@echo "make clean  remove everything that the other targets made"
+
+demo: $(READY)
+	$(BIN)/python -m jupyter_ext.demo notebooks/quickstart.ipynb
+
+lab: $(READY)
+	$(BIN)/python -m jupyter lab $(LAB_ARGS) notebooks/quickstart.ipynb
+
+test: $(READY) $(KERNELS_READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# All three run, so that one call shows all findings.
+lint: $(READY)
+	@status=0; \
+	for check in "ruff check" mypy lint-imports; do \
+	    echo "$(BIN)/$$check"; $(BIN)/$$check || status=1; \
+	done; exit $$status
+
+bench: $(READY) $(KERNELS_READY)
+	$(BIN)/python -m benchmarks
+
+soak: export PYREPL_STREAM_SOAK := 1
+soak: $(READY) $(KERNELS_READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@for python in $(SOAK_PYTHONS); do \
+	    "$$python" -c "" 2>/dev/null || { echo "soak: no $$python here, left out"; continue; }; \
+	    venv="$(VENV)-$$(basename "$$python")"; \
+	    echo "soak: the engine under $$python"; \
+	    "$$python" -m venv "$$venv" && \
+	    "$$venv/bin/python" -m pip install $(PIP_QUIET) -c constraints.txt -e '.[jupyter,test]' && \
+	    "$$venv/bin/python" -m pytest $(PYTEST_ARGS) $(SOAK_TESTS) || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .venv-* .kernels build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find pyrepl_stream jupyter_ext tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# `python3` only where `python3.11` is missing: where both are there, the constraints are for the first.
+# PYTHON=/path/to/python chooses another.
+$(READY): pyproject.toml constraints.txt
+	@found=; for python in "$(PYTHON)" python3.11 python3; do \
+	    test -n "$$python" && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	        && found="$$python" && break; \
+	done; \
+	if test -z "$$found"; then \
+	    echo "pyrepl-stream needs Python 3.11 or newer as python3.11 or python3 (or PYTHON=... make);" >&2; \
+	    echo "python3 here is: $$(python3 --version 2>&1)" >&2; exit 1; \
+	fi; \
+	echo "setting up $(VENV) with $$($$found --version)"; \
+	"$$found" -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_QUIET) -c constraints.txt -e '.[jupyter,test,lint]'
+	@touch $@
+
+# No dependencies: those of the venv serve all kernels. Only 6.30 wants nest_asyncio, by that name.
+.kernels/%/.ready: | $(READY)
+	rm -rf .kernels/$*
+	$(BIN)/python -m pip install $(PIP_QUIET) --no-deps --target .kernels/$* ipykernel==$* \
+	    $(if $(filter 6.30.%,$*),nest_asyncio==1.6.0)
+	@touch $@
