@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from .errors import *  # noqa: F403
     from .execution import *  # noqa: F403
     from .messages import *  # noqa: F403
-    from .process import *  # noqa: F403
     from .session import *  # noqa: F403
     from .stream_writer import *  # noqa: F403
 
@@ -52,10 +51,10 @@ _MODULES = {
         "Processor",
         "Result",
         "ExecutionError",
+        "wait_async",
     ),
     "session": ("Session",),
-    "stream_writer": ("StreamWriter",),
-    "process": ("run_process",),
+    "stream_writer": ("MessageSink", "StreamWriter"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

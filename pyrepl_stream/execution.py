@@ -27,7 +27,15 @@ from .messages import (
     StreamType,
 )
 
-__all__ = ("Execution", "ExecutionResult", "MessageStream", "Processor", "Result", "ExecutionError")
+__all__ = (
+    "Execution",
+    "ExecutionResult",
+    "MessageStream",
+    "Processor",
+    "Result",
+    "ExecutionError",
+    "wait_async",
+)
 
 Processed = Union[Message, Iterable[Message], None]
 Processor = Callable[[Message], Union[Processed, Awaitable[Processed]]]
@@ -152,14 +160,14 @@ class MessageStream:
     async def __anext__(self) -> Message:
         while not self._messages:
             if self._batch:
-                await _until(self._run.journal.when_complete)
+                await wait_async(self._run.journal.when_complete)
                 self._batch = False
             read = self._cursor.read()
             if not read and self._cursor.ended:
                 self.close()
                 raise StopAsyncIteration
             if not read:
-                await _until(self._cursor.when_ready)
+                await wait_async(self._cursor.when_ready)
             elif not self._processors:
                 self._messages.extend(read)
             else:
@@ -171,18 +179,25 @@ class MessageStream:
         if any(inspect.iscoroutinefunction(processor) for processor in self._processors):
             raise UsageError("an async processor needs `async for`")
         try:
-            while True:
-                if self._batch:
-                    _wait(self._run.journal.when_complete, None)
-                read = self._cursor.read()
-                for message in read:
-                    yield from _run_chain(message, self._processors) if self._processors else (message,)
-                if not read:
-                    if self._cursor.ended:
-                        return
-                    _wait(self._cursor.when_ready, None)
+            while (received := self.receive()) is not None:
+                yield from received
         finally:
             self.close()
+
+    def receive(self, timeout: float | None = None) -> list[Message] | None:
+        """Without an event loop: what has come, empty after ``timeout`` seconds; None at the end."""
+        if self._batch:
+            if not _wait(self._run.journal.when_complete, timeout):
+                return []
+            self._batch = False
+        read = self._cursor.read()
+        if not read and not self._cursor.ended and _wait(self._cursor.when_ready, timeout):
+            read = self._cursor.read()
+        if not read:
+            return None if self._cursor.ended else []
+        if not self._processors:
+            return read
+        return [out for message in read for out in _run_chain(message, self._processors)]
 
     async def aclose(self) -> None:
         self.close()
@@ -372,11 +387,11 @@ class _Done:
         self._run = run
 
     def __await__(self) -> Generator[Any, None, None]:
-        return _until(self._run.when_done).__await__()
+        return wait_async(self._run.when_done).__await__()
 
 
-async def _until(subscribe: Callable[[Callable[[], None]], None]) -> None:
-    """Wait, on asyncio or trio, until ``subscribe``'s callback is called from any thread."""
+async def wait_async(subscribe: Callable[[Callable[[], None]], None]) -> None:
+    """Wait, on asyncio or trio, until the callback given to ``subscribe`` is called, by any thread."""
     import anyio  # here, so that `import pyrepl_stream` does not pay for it
 
     event = anyio.Event()

@@ -70,6 +70,11 @@ class Outbox:
         """How many characters of stdout wait to be cut."""
         return self.stdout.tell()
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits to be taken."""
+        return not self._queue and not self.pending()
+
     def discard(self, reason: str) -> None:
         """Throw the text of stdout away, and leave a note of it in the queue."""
         cut: Deque[Item] = deque(islice(self._cuts, 1))

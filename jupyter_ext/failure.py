@@ -1,0 +1,39 @@
+"""How a failed run fails its cell: with the far side's name and traceback, and nothing of ours."""
+
+from __future__ import annotations
+
+from pyrepl_stream import ExecutionResult
+
+__all__ = ("RemoteExecutionError", "failure_of")
+
+
+class RemoteExecutionError(Exception):
+    """A run failed. What is raised has the class name of the far side's exception.
+
+    ``result`` is the :class:`ExecutionResult` of the run.
+    """
+
+    result: ExecutionResult
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback of its own."""
+        error = self.result.error
+        if error is not None and error.traceback:
+            return list(error.traceback)
+        return [f"{type(self).__name__}: {self}"]
+
+
+def failure_of(result: ExecutionResult, timeout: float | None) -> RemoteExecutionError:
+    """The exception for a run that was no success."""
+    error = result.error
+    name, value = (error.name, error.value) if error is not None else ("", "")
+    if result.status == "timeout":
+        name, value = "TimeoutError", f"the run did not end within its {timeout:g} s"
+    elif result.status in ("interrupted", "killed") and (error is None or not error.traceback):
+        name, value = "KeyboardInterrupt", result.status
+    elif error is None or not error.traceback:
+        # A command: its exit code is what there is to say.
+        name, value = "CommandFailed", str(error or result.status)
+    exception = type(name, (RemoteExecutionError,), {"__module__": "builtins"})(value)
+    exception.result = result
+    return exception

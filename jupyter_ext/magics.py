@@ -1,0 +1,135 @@
+"""``%%remote_stream``: the cell runs in a session, and shows what it says as it says it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
+
+from pyrepl_stream import Execution, InputRequestMessage, Session, wait_async
+from pyrepl_stream.embedding import ProcessBody, in_place
+
+from .arguments import Arguments, help_text, parse
+from .failure import failure_of
+from .plain_view import PlainView
+from .publisher import publisher_for
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ("RemoteStreamMagics", "AWAITED")
+
+AWAITED = "remote_stream_awaited"
+"""The name of the magic that ``transform`` writes in place of ``remote_stream`` where it can await."""
+
+
+@magics_class
+class RemoteStreamMagics(Magics):
+    """The magic in its two ways, and the sessions that it runs cells in."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._sessions: dict[str, Session] = {}
+
+    @no_var_expand
+    @cell_magic
+    def remote_stream(self, line: str, cell: str) -> None:
+        view, execution, arguments = self._start(line, cell)
+        if view is None:
+            return
+        with in_place():
+            view.start()
+            while True:
+                try:
+                    news = threading.Event()
+                    view.when_news(news.set)
+                    news.wait()
+                    request = view.requests.get_nowait()
+                    if request is None:
+                        break
+                    self._answer(execution, request)
+                except KeyboardInterrupt:
+                    execution.interrupt()
+        self._end(view, arguments)
+
+    remote_stream.__doc__ = "Run the cell in a session, and show its output live.\n\n" + help_text()
+
+    @no_var_expand
+    @cell_magic(AWAITED)
+    def _awaited(self, line: str, cell: str) -> Any:
+        """What ``%%remote_stream`` is at the top level of a cell that can await. Not for typing."""
+        return self._run_awaited(line, cell)
+
+    async def _run_awaited(self, line: str, cell: str) -> None:
+        view, execution, arguments = self._start(line, cell)
+        if view is None:
+            return
+        view.start()
+        request: InputRequestMessage | None
+        while True:
+            try:
+                await wait_async(view.when_news)
+                request = view.requests.get_nowait()
+                if request is None:
+                    break
+                self._answer(execution, request)
+            except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
+                execution.interrupt()  # the kernel was interrupted: see the run to its end
+        self._end(view, arguments)
+
+    def close(self) -> None:
+        """End all sessions and what runs in them."""
+        for session in self._sessions.values():
+            session.__exit__(None, None, None)
+        self._sessions.clear()
+
+    def _start(self, line: str, cell: str) -> tuple[PlainView | None, Execution, Arguments]:
+        arguments = parse(line)
+        if not cell.strip():
+            raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
+        session = self._session(arguments.target)
+        publisher = publisher_for(self.shell)
+        options = {"timeout": arguments.timeout, "keep": arguments.out is not None}
+        if arguments.shell:
+            execution = session.launch(ProcessBody(cell), cell, **options)  # type: ignore[arg-type]  # the two values fit their names
+        else:
+            execution = session.execute(self.shell.transform_cell(cell), **options)  # type: ignore[arg-type]
+        quiet = arguments.no_raise or arguments.detach
+        view = PlainView(execution, publisher, show_errors=quiet)
+        execution.detach()  # the view reads it
+        if arguments.out is not None:
+            self.shell.user_ns[arguments.out] = execution
+        if not arguments.detach:
+            return view, execution, arguments
+        publisher.text("stdout", f"[execution {execution.id} runs detached]\n")
+        view.start()
+        return None, execution, arguments
+
+    def _session(self, target: str) -> Session:
+        session = self._sessions.get(target)
+        if session is None:
+            namespace = self.shell.user_ns if target == "thread:" else None
+            session = self._sessions[target] = Session(namespace).__enter__()
+            session.namespace.setdefault("get_ipython", self.shell.get_ipython)
+        return session
+
+    def _answer(self, execution: Execution, request: InputRequestMessage) -> None:
+        """Ask the person at the front end, as the cell's own code would have."""
+        import getpass
+
+        try:
+            text = getpass.getpass(request.prompt) if request.password else input(request.prompt)
+        except EOFError:
+            execution.input(None, request)
+        except Exception as exc:  # a front end without input: the code that asked gets the reason
+            execution.input(None, request)
+            raise UsageError(f"the code asked for input: {exc}") from None
+        else:
+            execution.input(text, request)
+
+    def _end(self, view: PlainView, arguments: Arguments) -> None:
+        if not view.result.success and not arguments.no_raise:
+            raise failure_of(view.result, arguments.timeout) from None

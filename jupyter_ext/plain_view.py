@@ -1,0 +1,116 @@
+"""Shows the messages of one execution as plain output of its cell, as they come."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from pyrepl_stream import (
+    CompleteMessage,
+    DisplayMessage,
+    ErrorMessage,
+    Execution,
+    ExecutionResult,
+    GapMessage,
+    InputRequestMessage,
+    LogMessage,
+    Message,
+    OutputMessage,
+    ResultMessage,
+)
+
+from .pacing import INTERVAL, Budget, Pacer
+from .publisher import Publisher
+
+__all__ = ("PlainView",)
+
+_budget = Budget()
+
+
+class PlainView:
+    """Reads an execution in a thread of its own and publishes what it says, well paced.
+
+    ``show_errors`` also shows the traceback of a failure, for a cell that will not raise it. Input
+    requests are handed to the cell by ``requests``, and None comes there at the end.
+    """
+
+    def __init__(self, execution: Execution, publisher: Publisher, *, show_errors: bool) -> None:
+        self.result = ExecutionResult(execution.id)
+        self.requests: queue.SimpleQueue[InputRequestMessage | None] = queue.SimpleQueue()
+        self._publisher = publisher
+        self._show_errors = show_errors
+        self._pacer = Pacer(_budget)
+        self._stream = execution.attach()
+        self._callbacks: list[Callable[[], None]] = []
+        self._lock = threading.Lock()  # guards _callbacks, and that none is added after its news
+        self._thread = threading.Thread(target=self._run, name=f"view of {execution.id}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def when_news(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, from any thread, when there is something in ``requests``."""
+        with self._lock:
+            if self.requests.empty():
+                self._callbacks.append(wake)
+                return
+        wake()
+
+    def _run(self) -> None:
+        shown = 0.0
+        while True:
+            wait = None if not self._pacer else max(0.0, shown + INTERVAL - time.monotonic())
+            messages = self._stream.receive(wait)
+            for message in messages or ():
+                self._take(message)
+            if self._pacer and time.monotonic() >= shown + INTERVAL:
+                shown = time.monotonic()
+                self._show()
+            if messages is None:
+                break
+        self._show_all()
+        self._tell(None)
+
+    def _take(self, message: Message) -> None:
+        if not isinstance(message, OutputMessage):  # the text is the execution's to keep
+            self.result.add(message)
+        if isinstance(message, OutputMessage):
+            self._pacer.add(message.stream.value, message.text)
+        elif isinstance(message, LogMessage):
+            self._pacer.add("stderr", f"{message.level} {message.logger}: {message.text}\n")
+        elif isinstance(message, GapMessage):
+            size = "some" if message.bytes is None else f"{message.bytes:,}"
+            self._pacer.add("stderr", f"\n[{size} bytes of output are missing: {message.reason}]\n")
+        elif isinstance(message, ErrorMessage) and self._show_errors:
+            self._pacer.add("stderr", "\n".join(message.traceback) + "\n")
+        elif isinstance(message, InputRequestMessage):
+            self._show_all()  # the question stands after what was printed before it
+            self._tell(message)
+        elif isinstance(message, DisplayMessage):
+            self._show_all()
+            self._publisher.display(message)
+        elif isinstance(message, ResultMessage):
+            self._show_all()
+            self._publisher.result(message)
+        elif isinstance(message, CompleteMessage) and self._show_errors and not message.success:
+            if message.error and self.result.error is not None and not self.result.error.traceback:
+                self._pacer.add("stderr", f"{message.error}\n")
+
+    def _show(self) -> None:
+        for stream, text in self._pacer.take(time.monotonic()):
+            self._publisher.text(stream, text)
+
+    def _show_all(self) -> None:
+        while self._pacer:
+            self._show()
+            if self._pacer:
+                time.sleep(INTERVAL)  # the rate is what the server lets through
+
+    def _tell(self, request: InputRequestMessage | None) -> None:
+        with self._lock:
+            self.requests.put(request)
+            callbacks, self._callbacks = self._callbacks, []
+        for wake in callbacks:
+            wake()

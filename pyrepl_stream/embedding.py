@@ -1,0 +1,44 @@
+"""For programs that host sessions, such as kernels: lead their own ways of output to executions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .engine.context import current
+from .engine.routing import in_place, routed_getpass, routed_input
+from .messages import DisplayMessage
+from .process.body import ProcessBody
+
+__all__ = (
+    "in_execution",
+    "in_place",
+    "publish_display",
+    "routed_getpass",
+    "routed_input",
+    "ProcessBody",
+)
+
+
+def in_execution() -> bool:
+    """Whether the calling code belongs to an execution."""
+    return current.get() is not None
+
+
+def publish_display(
+    data: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    display_id: str | None = None,
+    update: bool = False,
+) -> bool:
+    """Say a MIME bundle in the calling code's execution; False when it belongs to none."""
+    run = current.get()
+    if run is None:
+        return False
+    run.say(
+        DisplayMessage(
+            data=dict(data), metadata=dict(metadata or {}), display_id=display_id, update=update
+        )
+    )
+    return True

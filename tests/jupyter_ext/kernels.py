@@ -1,0 +1,154 @@
+"""A real ipykernel, driven by jupyter_client as a notebook would."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpec
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 60.0  # seconds; only a hang takes that long
+
+
+@dataclass
+class Cell:
+    """What came back for one cell: its iopub messages, each with the time since its start."""
+
+    reply: dict[str, Any] = field(default_factory=dict)
+    messages: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+
+    def text(self, name: str = "stdout") -> str:
+        return "".join(
+            message["content"]["text"]
+            for _, message in self.messages
+            if message["msg_type"] == "stream" and message["content"]["name"] == name
+        )
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message["content"] for _, message in self.messages if message["msg_type"] == kind]
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.reply["status"] == "ok")
+
+    @property
+    def traceback(self) -> str:
+        return "\n".join("\n".join(error["traceback"]) for error in self.of("error"))
+
+
+class Kernel:
+    """A running kernel; ``run`` executes a cell and waits until it is idle again."""
+
+    def __init__(self, manager: KernelManager) -> None:
+        self.manager = manager
+        self.client = manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=LIMIT)
+
+    def run(
+        self,
+        code: str,
+        *,
+        on_message: Callable[[dict[str, Any], Cell], None] = lambda message, cell: None,
+        answer: str | None = None,
+        until: Callable[[Cell], bool] | None = None,
+    ) -> Cell:
+        """Execute ``code``. ``until`` keeps reading after idle, for what comes late."""
+        cell = Cell()
+        began = time.monotonic()
+        request = self.client.execute(code, allow_stdin=answer is not None)
+        idle = False
+        while not idle or (until is not None and not until(cell)):
+            if answer is not None and self.client.stdin_channel.msg_ready():
+                self.client.get_stdin_msg()
+                self.client.input(answer)
+            try:
+                message = self.client.get_iopub_msg(timeout=0.05)
+            except queue.Empty:
+                if time.monotonic() > began + LIMIT:
+                    raise TimeoutError(f"no end of {code!r}; so far {cell}") from None
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            cell.messages.append((time.monotonic() - began, message))
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                idle = True
+            on_message(message, cell)
+        while True:
+            reply = self.client.get_shell_msg(timeout=LIMIT)
+            if reply["parent_header"]["msg_id"] == request:
+                cell.reply = reply["content"]
+                return cell
+
+    def interrupt_on(self, text: str) -> Callable[[dict[str, Any], Cell], None]:
+        """Interrupt the kernel, once, when ``text`` has come."""
+        sent = False
+
+        def on_message(message: dict[str, Any], cell: Cell) -> None:
+            nonlocal sent
+            if not sent and text in cell.text():
+                sent = True
+                self.manager.interrupt_kernel()
+
+        return on_message
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+
+@contextmanager
+def kernel(ipykernel: str | None = None, cwd: Path | None = None) -> Iterator[Kernel]:
+    """Start the ipykernel of this environment, or the version that ``make test`` put aside."""
+    paths = [str(ROOT)]
+    if ipykernel is not None:
+        paths.insert(0, str(kernels_folder() / ipykernel))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONWARNINGS": "default",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    environment.pop("PYTHONUNBUFFERED", None)
+    manager = KernelManager()
+    manager._kernel_spec = KernelSpec(  # this interpreter's kernel, whatever specs the machine has
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        display_name="test",
+        language="python",
+    )
+    manager.start_kernel(env=environment, cwd=str(cwd or ROOT))
+    started = None
+    try:
+        started = Kernel(manager)
+        yield started
+    finally:
+        if started is not None:
+            started.close()
+        else:
+            manager.shutdown_kernel(now=True)
+
+
+def kernels_folder() -> Path:
+    return Path(os.environ.get("PYREPL_STREAM_KERNELS", ROOT / ".kernels"))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return state != "Z"
+
+
