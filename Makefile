@@ -13,6 +13,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 
 # Kernels older than the newest one, which is in the venv. A test starts one by PYTHONPATH.
 OLD_KERNELS := 6.30.1 7.3.0
+NEEDED_BY_6.30.1 := nest_asyncio==1.6.0
 KERNELS_READY := $(OLD_KERNELS:%=.kernels/%/.ready)
 export PYREPL_STREAM_KERNELS := $(CURDIR)/.kernels
 
@@ -83,9 +84,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install $(PIP_QUIET) -c constraints.txt -e '.[jupyter,test,lint]'
 	@touch $@
 
-# No dependencies: those of the venv serve all kernels. Only 6.30 wants nest_asyncio, by that name.
+# No dependencies: those of the venv serve all kernels, but for the few that the newest has no more.
 .kernels/%/.ready: | $(READY)
 	rm -rf .kernels/$*
-	$(BIN)/python -m pip install $(PIP_QUIET) --no-deps --target .kernels/$* ipykernel==$* \
-	    $(if $(filter 6.30.%,$*),nest_asyncio==1.6.0)
+	$(BIN)/python -m pip install $(PIP_QUIET) --no-deps --target .kernels/$* ipykernel==$* $(NEEDED_BY_$*)
 	@touch $@
