@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from typing import Any
 
 from .engine.run import Run
 from .engine.streams import LineWriter
@@ -37,8 +37,8 @@ __all__ = (
     "wait_async",
 )
 
-Processed = Union[Message, Iterable[Message], None]
-Processor = Callable[[Message], Union[Processed, Awaitable[Processed]]]
+Processed = Message | Iterable[Message] | None
+Processor = Callable[[Message], Processed | Awaitable[Processed]]
 """From a message to a message, to several, or to None, which drops it; plain or ``async``."""
 
 
@@ -245,7 +245,7 @@ class Execution:
         self._run = run
         self._processors = tuple(processors)
         self._batch = batch
-        self._first: Optional[Cursor] = run.journal.cursor()
+        self._first: Cursor | None = run.journal.cursor()
         self._result: ExecutionResult | None = None
 
     def __repr__(self) -> str:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import io
 from collections import deque
+from collections.abc import Iterator
 from itertools import islice, repeat
-from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from ..messages import Message, OutputMessage, StreamType
 
@@ -33,9 +34,9 @@ class Lost(NamedTuple):
     reason: str
 
 
-_Key = Tuple[StreamType, str]
+_Key = tuple[StreamType, str]
 _Piece = Union[str, bytes, Message, Lost]
-Item = Tuple[Optional[StreamType], Union[str, bytes, Message, Lost], str, Any]
+Item = tuple[Optional[StreamType], Union[str, bytes, Message, Lost], str, Any]
 
 
 class Outbox:
@@ -43,7 +44,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.stdout = io.StringIO()
-        self._queue: Deque[Item] = deque()
+        self._queue: deque[Item] = deque()
         # Each step of this iterator is the item (STDOUT, text so far, "", None), and empties stdout.
         self._cuts = zip(
             repeat(StreamType.STDOUT),
@@ -77,7 +78,7 @@ class Outbox:
 
     def discard(self, reason: str) -> None:
         """Throw the text of stdout away, and leave a note of it in the queue."""
-        cut: Deque[Item] = deque(islice(self._cuts, 1))
+        cut: deque[Item] = deque(islice(self._cuts, 1))
         self.lose(str(cut.pop()[1]), reason)
 
     def lose(self, text: Union[str, bytes], reason: str) -> None:
@@ -104,12 +105,12 @@ class Coalescer:
     """
 
     def __init__(self) -> None:
-        self._tails: Dict[_Key, bytes] = {}
+        self._tails: dict[_Key, bytes] = {}
 
     def messages(self, items: Iterator[Item]) -> Iterator[Union[Message, Lost]]:
         """Yield the messages, not yet numbered, that ``items`` make."""
         key: Optional[_Key] = None
-        run: List[str] = []
+        run: list[str] = []
         size = 0
         for new_key, data in self._pieces(items):
             if run and (new_key != key or not isinstance(data, str) or size >= MAX_OUTPUT):
@@ -134,7 +135,7 @@ class Coalescer:
         for key in list(self._tails):
             yield OutputMessage(stream=key[0], source=key[1], data=self._tails.pop(key))
 
-    def _pieces(self, items: Iterator[Item]) -> Iterator[Tuple[Optional[_Key], _Piece]]:
+    def _pieces(self, items: Iterator[Item]) -> Iterator[tuple[Optional[_Key], _Piece]]:
         """The items with their bytes decoded where they are text."""
         for stream, data, source, _ in items:
             if stream is None:
@@ -164,7 +165,7 @@ class Coalescer:
             yield text
 
 
-def _texts(key: _Key, run: List[str]) -> Iterator[Message]:
+def _texts(key: _Key, run: list[str]) -> Iterator[Message]:
     for piece in split_text("".join(run)):
         yield OutputMessage(stream=key[0], source=key[1], data=piece)
 

@@ -40,7 +40,7 @@ class Sink(Protocol):
     def overflowed(self) -> bool: ...
 
 
-def _switch(write: Callable[[str], int]) -> Tuple[Callable[[str], int], Callable[..., None]]:
+def _switch(write: Callable[[str], int]) -> tuple[Callable[[str], int], Callable[..., None]]:
     """A function that costs little more than what it leads to, and one that leads it elsewhere."""
 
     def switched(text: str) -> int:
@@ -157,10 +157,12 @@ class Writer:
             if not self._engine.call(self.tick):
                 self._flowing = False
 
-    def _point(self, names: dict[str, object]) -> None:
+    def _point(self) -> None:
         direct = self._flowing and self._open and not self._closed
-        names["write"] = self._outbox.stdout.write if direct else self.write
-        names["flush"] = self._outbox.stdout.flush
+        self._lead(self._outbox.stdout.write if direct else self._write)
+        for names in list(self._bound):
+            names["write"] = self._outbox.stdout.write if direct else self.write
+            names["flush"] = self._outbox.stdout.flush
 
     # -- the engine's thread -----------------------------------------------------------------
 
