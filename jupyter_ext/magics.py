@@ -26,6 +26,9 @@ AWAITED = "remote_stream_awaited"
 """The name of the magic that ``transform`` writes in place of ``remote_stream`` where it can await."""
 
 
+_TURN = 0.1  # seconds
+
+
 @magics_class
 class RemoteStreamMagics(Magics):
     """The magic in its two ways, and the sessions that it runs cells in."""
@@ -71,7 +74,11 @@ class RemoteStreamMagics(Magics):
         request: InputRequestMessage | None
         while True:
             try:
-                await wait_async(view.when_news)
+                # ipykernel's interrupt does not wake a loop that sleeps: it is seen at the next turn.
+                with anyio.move_on_after(_TURN) as turn:
+                    await wait_async(view.when_news)
+                if turn.cancelled_caught:
+                    continue
                 request = view.requests.get_nowait()
                 if request is None:
                     break

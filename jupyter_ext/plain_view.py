@@ -54,7 +54,7 @@ class PlainView:
         """Call ``wake`` once, from any thread, when there is something in ``requests``."""
         with self._lock:
             if self.requests.empty():
-                self._callbacks.append(wake)
+                self._callbacks = [wake]  # the one waiter may have stopped waiting meanwhile
                 return
         wake()
 

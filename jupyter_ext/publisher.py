@@ -36,7 +36,7 @@ class KernelPublisher:
         self._socket = kernel.iopub_socket
         self._ident = kernel.ident
         self._parent = kernel.get_parent()
-        self._count = shell.execution_count
+        self._count = shell.displayhook.prompt_count
 
     def text(self, stream: str, text: str) -> None:
         self._send("stream", {"name": stream, "text": text})
