@@ -68,7 +68,7 @@ soak: $(READY) $(KERNELS_READY)
 clean:
 	rm -rf .venv .venv-* .kernels build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find pyrepl_stream jupyter_ext tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # `python3` only where `python3.11` is missing: where both are there, the constraints are for the first.
 # PYTHON=/path/to/python chooses another.
