@@ -1,0 +1,102 @@
+"""Shared by all tests: the two event loops, soak sizes, sessions, child interpreters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pyrepl_stream import GapMessage, Message, OutputMessage, Session, StreamType
+
+ROOT = Path(__file__).parents[1]
+SOAK = os.environ.get("PYREPL_STREAM_SOAK", "") not in ("", "0")
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def rounds() -> Callable[[int, int], int]:
+    """``rounds(small, large)``: how often, in the suite and in the soak."""
+    return lambda small, large: large if SOAK else small
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """An open session, for tests without an event loop of their own."""
+    with Session() as session:
+        yield session
+
+
+@pytest.fixture
+async def async_session(anyio_backend: str) -> AsyncIterator[Session]:
+    async with Session() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a program in a fresh interpreter: ``run_python(code, *options, python=..., timeout=...)``."""
+
+    def run(
+        code: str, *options: str, python: str = sys.executable, timeout: float = 60, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        return subprocess.run(
+            [python, *options, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def joined() -> Callable[..., str]:
+    """What a list of messages holds of one stream."""
+
+    def join(messages: list[Message], stream: StreamType = StreamType.STDOUT, source: str | None = None) -> str:
+        return "".join(
+            message.text
+            for message in messages
+            if isinstance(message, OutputMessage)
+            and message.stream == stream
+            and (source is None or message.source == source)
+        )
+
+    return join
+
+
+@pytest.fixture(scope="session")
+def assert_whole() -> Callable[..., None]:
+    """Check that sequence numbers rise from ``first`` without a hole, a gap standing for its range."""
+
+    def check(messages: list[Message], first: int = 1) -> None:
+        expected = first
+        for message in messages:
+            assert message.span_start == expected, f"{message!r} where {expected} was expected"
+            expected = message.sequence + 1
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def gap_bytes() -> Callable[[list[Message]], int]:
+    """How many bytes the gaps of a list of messages account for."""
+
+    def count(messages: list[Message]) -> int:
+        gaps = [message.bytes for message in messages if isinstance(message, GapMessage)]
+        assert None not in gaps
+        return sum(size or 0 for size in gaps)
+
+    return count

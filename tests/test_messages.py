@@ -1,0 +1,80 @@
+"""The vocabulary: what every reader may rely on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pyrepl_stream import (
+    CompleteMessage,
+    ErrorMessage,
+    ExecuteMessage,
+    GapMessage,
+    Message,
+    MessageType,
+    OutputMessage,
+    StreamType,
+    UnknownMessage,
+)
+from pyrepl_stream.messages import MESSAGE_CLASSES
+
+
+def test_message_types_have_the_upper_case_names_of_the_design() -> None:
+    names = "OUTPUT DISPLAY RESULT ERROR LOG PROGRESS EVENT INPUT_REQUEST GAP COMPLETE".split()
+    assert [member.name for member in MessageType] == names
+    assert [member.value for member in MessageType] == [name.lower() for name in names]
+
+
+def test_types_and_streams_compare_equal_to_their_text() -> None:
+    assert MessageType.OUTPUT == "output"
+    assert StreamType.STDERR == "stderr"
+    assert OutputMessage().type == MessageType.OUTPUT
+    assert OutputMessage().stream == StreamType.STDOUT
+
+
+def test_each_type_has_one_class_that_knows_its_type() -> None:
+    assert set(MESSAGE_CLASSES) == {member.value for member in MessageType}
+    for name, cls in MESSAGE_CLASSES.items():
+        assert cls.type == name
+        assert issubclass(cls, Message)
+
+
+@pytest.mark.parametrize("cls", [*MESSAGE_CLASSES.values(), UnknownMessage])
+def test_messages_are_immutable(cls: type[Message]) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cls().sequence = 1  # type: ignore[misc]  # that it is refused is the point
+
+
+def test_the_id_is_derived_from_execution_and_sequence() -> None:
+    one = OutputMessage(execution_id="job", sequence=7, data="a")
+    other = CompleteMessage(execution_id="job", sequence=7)
+    assert one.id == other.id
+    assert one.id != OutputMessage(execution_id="job", sequence=8).id
+    assert one.id != OutputMessage(execution_id="job2", sequence=7).id
+
+
+def test_a_gap_stands_for_its_range_and_others_for_themselves() -> None:
+    assert GapMessage(first=3, sequence=9).span_start == 3
+    assert GapMessage(sequence=9).span_start == 9
+    assert OutputMessage(sequence=9).span_start == 9
+
+
+def test_the_text_of_output_decodes_bytes_for_showing() -> None:
+    assert OutputMessage(data="é").text == "é"
+    assert OutputMessage(data=b"a\xff").text == "a\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_request_without_an_id_gets_one_of_its_own() -> None:
+    one, other = ExecuteMessage("1"), ExecuteMessage("1")
+    assert one.id != other.id
+    assert one.timestamp > 0
+
+
+def test_a_request_keeps_the_id_and_timestamp_it_was_given() -> None:
+    request = ExecuteMessage(id="large-1", timestamp=0, code="pass")
+    assert (request.id, request.timestamp, request.code) == ("large-1", 0, "pass")
+
+
+def test_extra_fields_do_not_show_in_the_repr() -> None:
+    assert "secret" not in repr(ErrorMessage(extra={"secret": 1}))
