@@ -106,12 +106,14 @@ class Journal:
         with self._lock:
             numbered = self._number(message)
             cost = _cost(numbered)
+            dropped = self._must_drop(numbered, cost)
+            if not dropped:
+                self._flush_dropping()  # before the next line counts what is not the gap's
             output_before = self._output
             self._output += _output_bytes(numbered)
-            if self._must_drop(numbered, cost):
+            if dropped:
                 self._drop(numbered)
             else:
-                self._flush_dropping()
                 self._push(numbered, cost, output_before)
             wakers = self._take_wakers()
         for wake in wakers:
