@@ -10,6 +10,7 @@ the state too, unless it was saved in mid-flow: that one is C code for good, and
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Iterator
 from typing import Callable, Optional, Protocol, Union
@@ -40,19 +41,6 @@ class Sink(Protocol):
     def overflowed(self) -> bool: ...
 
 
-def _switch(write: Callable[[str], int]) -> tuple[Callable[[str], int], Callable[..., None]]:
-    """A function that costs little more than what it leads to, and one that leads it elsewhere."""
-
-    def switched(text: str) -> int:
-        return write(text)
-
-    def lead(to: Callable[[str], int]) -> None:
-        nonlocal write
-        write = to
-
-    return switched, lead
-
-
 class Writer:
     """The one path from user code to a sink. ``write`` and ``post`` may be called by any thread."""
 
@@ -69,7 +57,11 @@ class Writer:
         self._fail = fail
         self._on_shut = on_shut  # called in the engine's thread when the gate shuts
         self._outbox = Outbox()
-        self.write, self._lead = _switch(self._write)
+        # Either of these, as the state asks for, and at C's price also where user code saved it:
+        # `partial.__setstate__` changes in place what a partial calls.
+        self._direct = self._outbox.stdout.write
+        self._indirect = self._write
+        self.write = functools.partial(self._indirect)
         self._coalescer = Coalescer()
         self._rest: Optional[Iterator[Union[Message, Lost]]] = None  # what the sink had no room for
         # The gate is a flag that is polled: a lock could be left held by a thread that an
@@ -159,9 +151,10 @@ class Writer:
 
     def _point(self) -> None:
         direct = self._flowing and self._open and not self._closed
-        self._lead(self._outbox.stdout.write if direct else self._write)
+        target = self._direct if direct else self._indirect
+        self.write.__setstate__((target, (), {}, None))  # type: ignore[attr-defined]  # not in typeshed
         for names in list(self._bound):
-            names["write"] = self._outbox.stdout.write if direct else self.write
+            names["write"] = self._direct if direct else self.write
             names["flush"] = self._outbox.stdout.flush
 
     # -- the engine's thread -----------------------------------------------------------------
