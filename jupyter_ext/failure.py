@@ -34,6 +34,6 @@ def failure_of(result: ExecutionResult, timeout: float | None) -> RemoteExecutio
     elif error is None or not error.traceback:
         # A command: its exit code is what there is to say.
         name, value = "CommandFailed", str(error or result.status)
-    exception = type(name, (RemoteExecutionError,), {"__module__": "builtins"})(value)
+    exception: RemoteExecutionError = type(name, (RemoteExecutionError,), {"__module__": "builtins"})(value)
     exception.result = result
     return exception

@@ -15,7 +15,7 @@ from pyrepl_stream.embedding import ProcessBody, in_place
 from .arguments import Arguments, help_text, parse
 from .failure import failure_of
 from .plain_view import PlainView
-from .publisher import publisher_for
+from .publisher import Publisher, publisher_for
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -35,17 +35,16 @@ class RemoteStreamMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self._shell = shell
         self._sessions: dict[str, Session] = {}
 
     @no_var_expand
     @cell_magic
     def remote_stream(self, line: str, cell: str) -> None:
-        view, execution, arguments = self._start(line, cell)
-        if view is None:
-            return
+        publisher = publisher_for(self._shell)
         with in_place():
-            view.start()
-            while True:
+            view, execution, arguments = self._start(line, cell, publisher)
+            while view is not None:
                 try:
                     news = threading.Event()
                     view.when_news(news.set)
@@ -61,18 +60,15 @@ class RemoteStreamMagics(Magics):
     remote_stream.__doc__ = "Run the cell in a session, and show its output live.\n\n" + help_text()
 
     @no_var_expand
-    @cell_magic(AWAITED)
+    @cell_magic(AWAITED)  # type: ignore[arg-type]  # IPython types only the use without a name
     def _awaited(self, line: str, cell: str) -> Any:
         """What ``%%remote_stream`` is at the top level of a cell that can await. Not for typing."""
         return self._run_awaited(line, cell)
 
     async def _run_awaited(self, line: str, cell: str) -> None:
-        view, execution, arguments = self._start(line, cell)
-        if view is None:
-            return
-        view.start()
-        request: InputRequestMessage | None
-        while True:
+        publisher = publisher_for(self._shell)
+        view, execution, arguments = self._start(line, cell, publisher)
+        while view is not None:
             try:
                 # ipykernel's interrupt does not wake a loop that sleeps: it is seen at the next turn.
                 with anyio.move_on_after(_TURN) as turn:
@@ -93,34 +89,43 @@ class RemoteStreamMagics(Magics):
             session.__exit__(None, None, None)
         self._sessions.clear()
 
-    def _start(self, line: str, cell: str) -> tuple[PlainView | None, Execution, Arguments]:
+    def _start(
+        self, line: str, cell: str, publisher: Publisher
+    ) -> tuple[PlainView | None, Execution, Arguments]:
+        """Start the run and its view. The view is None when nobody is to wait for the end."""
         arguments = parse(line)
         if not cell.strip():
             raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
         session = self._session(arguments.target)
-        publisher = publisher_for(self.shell)
-        options = {"timeout": arguments.timeout, "keep": arguments.out is not None}
+        views: list[PlainView] = []
+
+        def before(execution: Execution) -> None:
+            """Everything that looks at the run is there before its code starts."""
+            quiet = arguments.no_raise or arguments.detach
+            views.append(PlainView(execution, publisher, show_errors=quiet))
+            execution.detach()  # the view reads it
+            if arguments.out is not None:
+                self._shell.user_ns[arguments.out] = execution
+
+        keep = arguments.out is not None
+        timeout = arguments.timeout
         if arguments.shell:
-            execution = session.launch(ProcessBody(cell), cell, **options)  # type: ignore[arg-type]  # the two values fit their names
+            body = ProcessBody(cell)
+            execution = session.launch(body, cell, timeout=timeout, keep=keep, before=before)
         else:
-            execution = session.execute(self.shell.transform_cell(cell), **options)  # type: ignore[arg-type]
-        quiet = arguments.no_raise or arguments.detach
-        view = PlainView(execution, publisher, show_errors=quiet)
-        execution.detach()  # the view reads it
-        if arguments.out is not None:
-            self.shell.user_ns[arguments.out] = execution
-        if not arguments.detach:
-            return view, execution, arguments
-        publisher.text("stdout", f"[execution {execution.id} runs detached]\n")
-        view.start()
-        return None, execution, arguments
+            code = self._shell.transform_cell(cell)
+            execution = session.execute(code, timeout=timeout, keep=keep, before=before)
+        if arguments.detach:
+            publisher.text("stdout", f"[execution {execution.id} runs detached]\n")
+        views[0].start()
+        return None if arguments.detach else views[0], execution, arguments
 
     def _session(self, target: str) -> Session:
         session = self._sessions.get(target)
         if session is None:
-            namespace = self.shell.user_ns if target == "thread:" else None
+            namespace = self._shell.user_ns if target == "thread:" else None
             session = self._sessions[target] = Session(namespace).__enter__()
-            session.namespace.setdefault("get_ipython", self.shell.get_ipython)
+            session.namespace.setdefault("get_ipython", self._shell.get_ipython)
         return session
 
     def _answer(self, execution: Execution, request: InputRequestMessage) -> None:
@@ -137,6 +142,6 @@ class RemoteStreamMagics(Magics):
         else:
             execution.input(text, request)
 
-    def _end(self, view: PlainView, arguments: Arguments) -> None:
-        if not view.result.success and not arguments.no_raise:
+    def _end(self, view: PlainView | None, arguments: Arguments) -> None:
+        if view is not None and not view.result.success and not arguments.no_raise:
             raise failure_of(view.result, arguments.timeout) from None

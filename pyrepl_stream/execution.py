@@ -241,11 +241,19 @@ class Execution:
     newest output; :meth:`detach` says that no reader will come.
     """
 
-    def __init__(self, run: Run, *, processors: Iterable[Processor] = (), batch: bool = False) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        processors: Iterable[Processor] = (),
+        batch: bool = False,
+        awaits_reader: bool = False,
+    ) -> None:
         self._run = run
         self._processors = tuple(processors)
         self._batch = batch
-        self._first: Cursor | None = run.journal.cursor()
+        # Made at the start, so that the first iteration misses nothing, however fast the code is.
+        self._first: Cursor | None = run.journal.cursor() if awaits_reader else None
         self._result: ExecutionResult | None = None
 
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ import os
 import threading
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -173,12 +173,14 @@ class Session:
         processors: Iterable[Processor] = (),
         streaming: bool = True,
         keep: bool = False,
+        before: Callable[[Execution], object] | None = None,
     ) -> Execution:
         """Start ``code`` and return its :class:`Execution` at once.
 
         ``timeout`` is in seconds; ``streaming=False`` hands all messages over at the end; ``keep``
-        keeps all output in memory, not only the newest ``buffer_bytes``. An ``execution_id`` that is
-        known already attaches when the code is the same. Raises :class:`UsageError` for another code
+        keeps all output in memory, not only the newest ``buffer_bytes``; ``before`` is called with the
+        execution before its code starts. An ``execution_id`` that is known already attaches when the
+        code is the same. Raises :class:`UsageError` for another code
         under a known id and for options without sense, :class:`SessionClosedError` after the end.
         """
         if isinstance(code, ExecuteMessage):
@@ -194,6 +196,7 @@ class Session:
             processors=processors,
             streaming=streaming,
             keep=keep,
+            before=before,
         )
 
     def launch(
@@ -206,6 +209,7 @@ class Session:
         processors: Iterable[Processor] = (),
         streaming: bool = True,
         keep: bool = False,
+        before: Callable[[Execution], object] | None = None,
     ) -> Execution:
         """As :meth:`execute`, for anything that can be started and stopped (see :class:`Body`)."""
         if timeout is not None and not timeout > 0:
@@ -233,7 +237,14 @@ class Session:
             )
             run.writer.fallback = routing.fallback(StreamType.STDOUT).write
             self._runs[execution_id] = run
-        execution = Execution(run, processors=processors, batch=batch)
+        execution = Execution(run, processors=processors, batch=batch, awaits_reader=True)
+        if before is not None:
+            try:
+                before(execution)
+            except BaseException:
+                with self._lock:
+                    del self._runs[execution_id]
+                raise
         run.engine.call(self._admit, run)
         return execution
 

@@ -13,7 +13,8 @@ import signal
 import subprocess
 import threading
 import time
-from typing import Mapping, Optional, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import Optional, Union
 
 from ..engine.formats import describe, error_message
 from ..engine.run import Run
