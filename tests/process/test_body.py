@@ -1,0 +1,159 @@
+"""Commands on pipes, with real programs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.kernels import is_alive
+
+from pyrepl_stream import (
+    Execution,
+    LogMessage,
+    Message,
+    OutputMessage,
+    Session,
+    StreamType,
+)
+from pyrepl_stream.embedding import ProcessBody
+
+Launch = Callable[..., Execution]
+
+
+@pytest.fixture
+def launch() -> Iterator[Launch]:
+    with Session(buffer_bytes=256 * 1024) as session:
+
+        def start(command: str | list[str], *, keep: bool = True, **options: object) -> Execution:
+            return session.launch(ProcessBody(command, **options), str(command), keep=keep)  # type: ignore[arg-type]  # whatever a test wants
+
+        yield start
+
+
+def _until(stream: Iterator[Message], text: str) -> str:
+    seen = ""
+    for message in stream:
+        if isinstance(message, OutputMessage):
+            seen += message.text
+        if text in seen:
+            return seen
+    raise AssertionError(f"{text!r} did not come: {seen!r}")
+
+
+def test_both_streams_and_the_exit_code_come_back(launch: Launch) -> None:
+    outcome = launch("echo out; echo err >&2; exit 3").wait()
+    assert (outcome.stdout, outcome.stderr) == ("out\n", "err\n")
+    assert (outcome.status, outcome.exit_code, outcome.success) == ("error", 3, False)
+
+
+def test_a_list_is_executed_without_a_shell(launch: Launch) -> None:
+    assert launch(["printf", "%s", "$HOME *"]).wait().stdout == "$HOME *"
+
+
+def test_cwd_and_env_are_the_commands(launch: Launch, tmp_path: Path) -> None:
+    outcome = launch("pwd; echo $MINE", cwd=str(tmp_path), env={"MINE": "yes"}).wait()
+    assert outcome.stdout == f"{tmp_path}\nyes\n"
+
+
+def test_output_comes_while_the_command_runs(launch: Launch, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    stream = iter(launch(f"echo first; while [ ! -e {go} ]; do sleep 0.01; done; echo second"))
+    _until(stream, "first")
+    go.write_text("")
+    _until(stream, "second")
+
+
+def test_a_character_split_over_two_reads_is_one_character(launch: Launch, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    command = rf"printf 'x\303'; while [ ! -e {go} ]; do sleep 0.01; done; printf '\251'"
+    execution = launch(command)
+    stream = iter(execution)
+    _until(stream, "x")
+    go.write_text("")
+    assert _until(stream, "é") == "é"
+    assert execution.stdout == "xé"
+
+
+def test_bytes_that_are_no_text_come_back_unchanged(launch: Launch) -> None:
+    execution = launch(r"printf '\377\376\000\200'")
+    assert execution.wait().stdout.encode("utf-8", "surrogateescape") == b"\xff\xfe\x00\x80"
+
+
+def test_a_million_lines_come_whole_through_a_small_buffer(launch: Launch) -> None:
+    outcome = launch("seq 1 1000000", keep=False).wait()
+    assert outcome.stdout == "".join(f"{i}\n" for i in range(1, 1_000_001))
+    assert not outcome.gaps
+
+
+def test_a_command_that_nobody_reads_ends_and_the_newest_is_kept(launch: Launch) -> None:
+    execution = launch("seq 1 300000", keep=False)
+    execution.detach()
+    assert [m for m in execution.attach(follow=False)][-1].type == "complete"
+    assert execution.stdout.endswith("\n300000\n")
+
+
+def test_what_cannot_be_started_is_an_error(launch: Launch) -> None:
+    outcome = launch(["no-such-program-anywhere"]).wait()
+    assert (outcome.status, outcome.exit_code) == ("error", 127)
+    assert "no-such-program-anywhere" in str(outcome.error)
+
+
+def test_death_by_a_signal_is_named(launch: Launch) -> None:
+    outcome = launch("kill -TERM $$").wait()
+    assert (outcome.status, outcome.exit_code) == ("error", 128 + 15)
+    assert "SIGTERM" in str(outcome.error)
+
+
+@pytest.mark.parametrize("ignored", ["", "INT", "INT TERM"])
+def test_interrupt_ends_the_whole_group_whatever_it_ignores(launch: Launch, ignored: str) -> None:
+    trap = f"trap '' {ignored};" if ignored else ""
+    execution = launch(f"{trap} (echo pid $BASHPID; sleep 1000; sleep 1000) & echo pid $$; wait; sleep 1000")
+    text, stream = "", iter(execution)
+    while text.count("pid") < 2 or not text.endswith("\n"):
+        text += _until(stream, "\n")
+    pids = [int(pid) for pid in re.findall(r"pid (\d+)", text)]
+    execution.interrupt()
+    outcome = execution.wait()
+    assert outcome.status == "interrupted"
+    assert not [pid for pid in pids if is_alive(pid)]
+
+
+def test_late_output_of_a_background_process_comes_after_the_end(launch: Launch, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    execution = launch(f"(while [ ! -e {go} ]; do sleep 0.01; done; echo late) & echo now")
+    stream = execution.attach(follow=True)
+    kinds = []
+    for message in stream:
+        kinds.append(message.type.value)
+        if message.type == "complete":
+            go.write_text("")
+        if isinstance(message, LogMessage):
+            assert "background" in message.text
+        if isinstance(message, OutputMessage) and message.text == "late\n":
+            break
+    assert kinds == ["output", "log", "complete", "output"]
+
+
+def test_timeout_ends_the_command(launch: Launch) -> None:
+    with Session() as session:
+        execution = session.launch(ProcessBody("echo $$; sleep 1000"), "c", timeout=0.2)
+        outcome = execution.wait()
+    assert outcome.status == "timeout"
+    assert not is_alive(int(outcome.stdout))
+
+
+def test_many_runs_leave_no_descriptor(launch: Launch) -> None:
+    launch("true").wait()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(30):
+        launch("echo x; true").wait()
+    descriptors = os.listdir("/proc/self/fd")
+    assert len(descriptors) <= before + 3, descriptors  # of threads that are just ending
+
+
+def test_streams_are_told_apart(launch: Launch) -> None:
+    messages = list(launch("echo err >&2"))
+    assert [m.stream for m in messages if isinstance(m, OutputMessage)] == [StreamType.STDERR]
