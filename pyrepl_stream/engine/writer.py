@@ -35,7 +35,7 @@ class Sink(Protocol):
     def append(self, message: Message) -> object: ...
 
     def has_room(self) -> bool:
-        """False: come back when the sink has called :meth:`Writer.wake`."""
+        """False: come back when it has called for :meth:`Writer.tick`."""
 
     @property
     def overflowed(self) -> bool: ...
@@ -183,10 +183,6 @@ class Writer:
             self._timer = self._engine.loop.call_later(TICK, self.tick)
         elif self._flowing or self.alive or self._bound:
             self._timer = self._engine.loop.call_later(SLOW_TICK, self.tick)
-
-    def room(self) -> None:
-        """The sink has room again, or its readers have gone. From any thread."""
-        self._engine.call(self.tick)
 
     def _catch_escapes(self) -> None:
         """Bound what comes past the shut gate, through a `write` that user code had saved."""
