@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import ctypes
+import os
 import threading
 import time
 from typing import Any, Callable, Optional
@@ -14,7 +15,7 @@ from .context import current
 from .formats import describe, error_message, mime_bundle
 from .interpreter import Interpreter, Program
 from .loop import LoopThread
-from .routing import bound
+from .routing import bound, unbind
 from .run import Run
 from .writer import SLOW_TICK, TICK
 
@@ -38,6 +39,7 @@ class PythonBody:
         self._thread: Optional[int] = None  # where an interrupt goes
         self._loop: Optional[LoopThread] = None
         self._task: Optional[asyncio.Task[None]] = None
+        self._reached = False  # the loop has come round to a cancellation
         self._ended = False
 
     # -- the engine's thread -----------------------------------------------------------------
@@ -54,10 +56,10 @@ class PythonBody:
         if self._loop is None:
             _raise_in(self._thread, KeyboardInterrupt)
         else:
-            reached = threading.Event()
-            self._loop.call(self._cancel, reached)
+            self._reached = False
+            self._loop.call(self._cancel)
             assert self._run is not None
-            self._run.engine.loop.call_later(SLOW_TICK, self._break_in, reached)
+            self._run.engine.loop.call_later(SLOW_TICK, self._break_in)
 
     def ended(self) -> None:
         if self._loop is None:
@@ -65,9 +67,9 @@ class PythonBody:
             _raise_in(self._thread, None)
         self._ended = True
 
-    def _break_in(self, reached: threading.Event) -> None:
+    def _break_in(self) -> None:
         """The loop has not come round to the cancellation: it is in the code, if it is in our task."""
-        if self._ended or reached.is_set() or self._loop is None:
+        if self._ended or self._reached or self._loop is None:
             return
         if asyncio.current_task(self._loop.loop) is self._task:
             _raise_in(self._loop.ident, KeyboardInterrupt)
@@ -77,6 +79,7 @@ class PythonBody:
     def _main(self) -> None:
         run = self._run
         assert run is not None
+        process = os.getpid()
         complete: Optional[CompleteMessage] = None
         try:
             self._thread = threading.get_ident()
@@ -84,14 +87,23 @@ class PythonBody:
                 program, complete = self._compile(run)
                 if program is not None and program.is_async:
                     self._hand_over(run, program)
-                    return
-                if program is not None:
+                elif program is not None:
                     complete = self._execute(run, program)
         except BaseException as exc:  # an interrupt that came in our own frames
+            if self._loop is not None:
+                self._loop.call(self._cancel)
             complete = complete or _end_of(exc)
+        if os.getpid() != process:
+            os._exit(0)  # a forked child that ran to the end of the code: the execution is the parent's
+        if self._loop is None:
+            self._leave(run, complete or CompleteMessage(success=True))
+
+    def _leave(self, run: Run, complete: CompleteMessage) -> None:
+        """Report the end, and take every interrupt that still comes, until none can come any more."""
         while not self._ended:
             try:
-                run.finished(complete)  # type: ignore[arg-type]  # no program: _compile gave a complete
+                unbind(run)
+                run.finished(complete)
                 while not self._ended:
                     time.sleep(TICK / 4)
             except KeyboardInterrupt:
@@ -120,9 +132,11 @@ class PythonBody:
 
     def _begin(self, run: Run, program: Program) -> None:
         self._task = asyncio.get_running_loop().create_task(self._await(run, program))
+        if self._reached:  # the cancellation was faster
+            self._task.cancel()
 
-    def _cancel(self, reached: threading.Event) -> None:
-        reached.set()
+    def _cancel(self) -> None:
+        self._reached = True
         if self._task is not None:
             self._task.cancel()
 

@@ -27,7 +27,7 @@ from .context import current
 from .run import Run
 from .streams import StreamProxy
 
-__all__ = ("install", "uninstall", "bound", "in_place")
+__all__ = ("install", "uninstall", "bound", "unbind", "in_place")
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -135,6 +135,12 @@ def _unbind() -> None:
         run.writer.unbind(_stdout.names())
     _stdout.names().pop("write", None)
     _stdout.names().pop("flush", None)
+    _stderr.names().pop("write", None)
+
+
+def unbind(run: Run) -> None:
+    """This thread works for ``run`` no longer, even if :func:`bound` was broken off."""
+    run.writer.unbind(_stdout.names())
     _stderr.names().pop("write", None)
 
 
