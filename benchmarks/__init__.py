@@ -1,0 +1,1 @@
+"""What is measured, and the bounds that it has to keep: ``python -m benchmarks [names...]``."""

@@ -1,0 +1,163 @@
+"""Memory while 1 GB is printed and the reader has stopped, and what becomes of each byte.
+
+Each case is a process of its own. The reader takes one message and stops. With ``block`` the code must
+then stand still: the number of bytes it has written, a name in the session's namespace, no longer
+changes; elsewhere the code must come to its end. The peak of resident memory until then, less what was
+resident just before, must be within ``buffer_bytes`` plus 64 MiB. Then the reader reads on to the end,
+and what it gets, output and gaps, must be what was written, to the byte. One run a case: these are
+facts, not times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyrepl_stream import MessageType, Session
+
+from .report import Table
+
+BUFFER = 4 << 20
+MOST = BUFFER + (64 << 20)
+_LOOP = """
+import sys
+text, written = "x" * 999 + "\\n", 0
+"""
+FORMS = {
+    "sys.stdout.write": _LOOP + "while written < 10**9: written += sys.stdout.write(text)",
+    "saved write": _LOOP + "w = sys.stdout.write\nwhile written < 10**9: written += w(text)",
+    "print": _LOOP + "while written < 10**9:\n    print(text, end='')\n    written += len(text)",
+    "awaiting code": _LOOP
+    + "import asyncio\nwhile written < 10**9:\n"
+    + "    written += sys.stdout.write(text)\n    if not written % 100_000: await asyncio.sleep(0)",
+    "saved in mid-flow": _LOOP
+    + "while written < 10**5: written += sys.stdout.write(text)\n"
+    + "w = sys.stdout.write\nwhile written < 10**9: written += w(text)",
+}
+CASES = (
+    *((policy, "sys.stdout.write") for policy in ("block", "drop_oldest", "drop_newest", "fail")),
+    ("block", "print"),
+    ("drop_oldest", "print"),
+    *((policy, "saved write") for policy in ("block", "drop_oldest", "drop_newest", "fail")),
+    *((policy, "awaiting code") for policy in ("block", "drop_oldest", "drop_newest")),
+    ("block", "saved in mid-flow"),
+)
+_CANNOT_WAIT = ("awaiting code", "saved in mid-flow")  # whose output `block` has to let go instead
+
+
+def run() -> Iterator[Table]:
+    """Run all cases."""
+    table = Table(
+        "Memory with a stopped reader, 1 GB printed",
+        ("overflow", "written by", "while the reader stopped", "peak over the start", "to the end", "all bytes accounted for", "output", "gaps"),
+        f"`buffer_bytes` is {BUFFER >> 20} MiB. Code that runs on an event loop, and a `write` that was "
+        "saved while text flowed, cannot wait: with `block` their output beyond a bound becomes a gap.",
+    )
+    for policy, form in CASES:
+        name = f"{policy}, {form}"
+        facts = _in_process(policy, form)
+        waits = policy == "block" and form not in _CANNOT_WAIT
+        expected = "stood still" if waits else "error" if policy == "fail" else "ok"
+        held = facts["output"] + facts["gaps"] == facts["written"]
+        if expected == "ok" or waits:
+            held = held and facts["written"] == 10**9
+        if waits:
+            held = held and facts["gaps"] == 0
+        table.row(
+            policy,
+            form,
+            f"{facts['while_stopped']} after {facts['written_stopped'] / 1e6:.0f} MB: "
+            + table.holds(name, facts["while_stopped"] == expected, f"expected {expected}"),
+            table.bounded(name, [facts["growth"]], most=MOST, show=_mib),
+            _mib(facts["growth_to_end"]),
+            table.holds(name, held, f"{facts['written']:,} were written, {facts['output'] + facts['gaps']:,} came"),
+            f"{facts['output']:,}",
+            f"{facts['gaps']:,}",
+        )
+    yield table
+
+
+def _in_process(policy: str, form: str) -> dict[str, int]:
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, policy, form],
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    facts: dict[str, int] = json.loads(done.stdout)
+    return facts
+
+
+async def _case(policy: str, form: str) -> dict[str, object]:
+    async with Session(overflow=policy, buffer_bytes=BUFFER) as session:
+        await session.execute("print('warm')")
+        before = _resident("VmRSS:")
+        execution = session.execute(FORMS[form])
+        messages = aiter(execution)
+        counted = {MessageType.OUTPUT: 0, MessageType.GAP: 0}
+        _count(await anext(messages), counted)
+        while_stopped = await _settled(session, execution)
+        growth = _resident("VmHWM:") - before
+        written_stopped = session.namespace["written"]
+        error = ""
+        async for message in messages:
+            _count(message, counted)
+            if message.type == MessageType.ERROR:
+                error = message.name
+        if policy == "fail" and error != "BufferOverflowError":
+            while_stopped = error or "no BufferOverflowError"
+        return {
+            "while_stopped": while_stopped,
+            "written_stopped": written_stopped,
+            "growth": growth,
+            "growth_to_end": _resident("VmHWM:") - before,
+            "written": session.namespace["written"],
+            "output": counted[MessageType.OUTPUT],
+            "gaps": counted[MessageType.GAP],
+        }
+
+
+async def _settled(session: Session, execution: object) -> str:
+    """How the execution ended, or that it has not written for a second."""
+    last, since = -1, time.monotonic()
+    while True:
+        await asyncio.sleep(0.05)
+        status: str = execution.status  # type: ignore[attr-defined]
+        if status != "running":
+            return status
+        if session.namespace.get("written", 0) != last:
+            last, since = session.namespace.get("written", 0), time.monotonic()
+        elif time.monotonic() - since > 1:
+            return "stood still"
+
+
+def _count(message: object, counted: dict[MessageType, int]) -> None:
+    kind = message.type  # type: ignore[attr-defined]
+    if kind == MessageType.OUTPUT:
+        counted[kind] += len(message.data)  # type: ignore[attr-defined]  # all of it is ASCII
+    elif kind == MessageType.GAP:
+        counted[kind] += message.bytes  # type: ignore[attr-defined]
+
+
+def _resident(name: str) -> int:
+    """Bytes of memory, now (``VmRSS:``) or at most so far (``VmHWM:``)."""
+    if not os.path.exists("/proc/self/status"):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def _mib(size: float) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_case(*sys.argv[1:]))))

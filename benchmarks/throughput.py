@@ -1,0 +1,126 @@
+"""How long printing takes until the last byte is counted by the reader.
+
+Three ways run the same code, one after the other in each round: ``exec`` with a ``StringIO`` as
+``sys.stdout``, and its length taken (no reader, no thread: the least that there can be); a Session,
+its messages iterated and their bytes counted; a stock ipykernel in its own process, read by
+jupyter_client, its bytes counted. A ratio compares the times of the same round. The kernel is much
+slower, so each of its rounds has three of the other two. What a Session delivers must be complete;
+what the kernel lost is only reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import statistics
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pyrepl_stream import MessageType, Session
+
+from .kernel import Kernel, kernel
+from .report import Table, middle
+
+ROUNDS = 5
+PAIRS = 3  # of StringIO and Session in each round
+
+
+class Work(NamedTuple):
+    name: str
+    code: str
+    most: float | None = None  # times StringIO
+    least: float | None = None  # times faster than ipykernel
+
+
+WORKS = (
+    Work("200,000 `print(i)`", "for i in range(200_000): print(i)", 1.5, 10),
+    Work(
+        "1,000,000 characters, a saved `w`",
+        'import sys\nw = sys.stdout.write\nfor i in range(1_000_000): w("x")',
+        1.5,
+        10,
+    ),
+    Work(
+        '1,000,000 `sys.stdout.write("x")`',
+        'import sys\nfor i in range(1_000_000): sys.stdout.write("x")',
+        1.5,
+        10,
+    ),
+    Work('1,000,000 `print("x", end="")`', 'for i in range(1_000_000): print("x", end="")', 1.5, 10),
+    Work("10,000 lines of 110", 'line = "x" * 109\nfor i in range(10_000): print(line)', 3),
+    Work("100 MB in one print", 'print("x" * 100_000_000)'),
+    Work("20,000 `print(i, flush=True)`", "for i in range(20_000): print(i, flush=True)"),
+)
+
+
+def run() -> Iterator[Table]:
+    """Measure all works."""
+    table = Table(
+        "Throughput",
+        ("work", "StringIO", "Session", "ipykernel", "Session / StringIO", "ipykernel / Session", "complete", "kernel lost"),
+        f"{ROUNDS} rounds; StringIO and Session {PAIRS} times in each.",
+    )
+    with kernel() as other:
+        for work in WORKS:
+            asyncio.run(_measure(work, other, table))
+    yield table
+
+
+async def _measure(work: Work, other: Kernel, table: Table) -> None:
+    base, ours, theirs, slower, faster = [], [], [], [], []
+    complete, lost = True, 0
+    async with Session() as session:
+        for _ in range(ROUNDS):
+            pairs = []
+            for _ in range(PAIRS):
+                seconds, written = _string_io(work.code)
+                base.append(seconds)
+                seconds, received = await _session(session, work.code)
+                ours.append(seconds)
+                pairs.append(seconds)
+                slower.append(ours[-1] / base[-1])
+                complete = complete and received == written
+            seconds, received = _ipykernel(other, work.code)
+            theirs.append(seconds)
+            faster.append(seconds / statistics.median(pairs))
+            lost += written - received
+    table.row(
+        work.name,
+        middle(base, _ms),
+        middle(ours, _ms),
+        middle(theirs, _ms),
+        table.bounded(work.name, slower, most=work.most),
+        table.bounded(work.name, faster, least=work.least, show="{:.1f}x".format),
+        table.holds(work.name, complete, "output is missing"),
+        f"{lost:,} bytes" if lost else "nothing",
+    )
+
+
+def _string_io(code: str) -> tuple[float, int]:
+    target = io.StringIO()
+    started = time.perf_counter()
+    with contextlib.redirect_stdout(target):
+        exec(compile(code, "<benchmark>", "exec"), {"__name__": "__main__"})
+    size = len(target.getvalue())
+    return time.perf_counter() - started, size
+
+
+async def _session(session: Session, code: str) -> tuple[float, int]:
+    size = 0
+    started = time.perf_counter()
+    async for message in session.execute(code):
+        if message.type == MessageType.OUTPUT:
+            size += len(message.data)  # all of it is ASCII
+    return time.perf_counter() - started, size
+
+
+def _ipykernel(other: Kernel, code: str) -> tuple[float, int]:
+    sizes: list[int] = []
+    seconds = other.run(code, lambda text: sizes.append(len(text)))
+    return seconds, sum(sizes)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
