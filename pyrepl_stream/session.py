@@ -154,12 +154,12 @@ class Session:
                 run.close()
             closed.set()
 
-        if engine_loop().call(close):
-            closed.wait()
         with self._lock:
             loop, self._user_loop = self._user_loop, None
         if loop is not None:
-            loop.stop()
+            loop.stop()  # first, so that what its tasks say at their end is kept
+        if engine_loop().call(close):
+            closed.wait()
         routing.uninstall()
 
     # -- running code ------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,17 +28,37 @@ def rounds() -> Callable[[int, int], int]:
     return lambda small, large: large if SOAK else small
 
 
+# Both start with their first execution: pytest puts streams of its own into `sys` between the setup of
+# a fixture and the test, and what was routed in the setup would be routed no more.
+
+
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """An open session, for tests without an event loop of their own."""
-    with Session() as session:
-        yield session
+    """A session for tests without an event loop of their own."""
+    session = Session()
+    yield session
+    session.__exit__(None, None, None)
 
 
 @pytest.fixture
 async def async_session(anyio_backend: str) -> AsyncIterator[Session]:
-    async with Session() as session:
-        yield session
+    session = Session()
+    yield session
+    await session.close()
+
+
+@pytest.fixture
+def session_of() -> Iterator[Callable[..., Session]]:
+    """Makes sessions with options; they are closed after the test."""
+    sessions: list[Session] = []
+
+    def make(*args: Any, **options: Any) -> Session:
+        sessions.append(Session(*args, **options))
+        return sessions[-1]
+
+    yield make
+    for session in sessions:
+        session.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")

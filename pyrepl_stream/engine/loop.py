@@ -57,6 +57,19 @@ class LoopThread:
                 self.loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
                 continue  # meant for the code of a task, which had just ended: the loop goes on
+        self._cancel_all()
+
+    def _cancel_all(self) -> None:
+        """As ``asyncio.run`` does: no task is destroyed while it waits, and each runs its ``finally``."""
+        try:
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        except (KeyboardInterrupt, SystemExit):
+            pass  # the rest is left to itself
 
 
 _running: list[LoopThread] = []
