@@ -21,11 +21,13 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        # How long a callback takes is up to the threads of user code, which share the GIL.
+        self.loop.slow_callback_duration = float("inf")
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        _running.append(self)
         # An empty context: the loop belongs to no execution, whoever starts it.
         contextvars.Context().run(self._thread.start)
-        _running.append(self)
 
     @property
     def ident(self) -> int:
@@ -40,24 +42,24 @@ class LoopThread:
             return False
         return True
 
-    def stop(self, timeout: float = 1.0) -> None:
-        """Stop and close the loop; give up after ``timeout`` seconds when user code holds it."""
+    def stop(self, timeout: float = 0.0) -> None:
+        """Tell the loop to end, and wait up to ``timeout`` seconds for it: user code may hold it."""
         self._stopping = True
         if self.call(self.loop.stop) and self._thread is not threading.current_thread():
             self._thread.join(timeout)
-        if not self._thread.is_alive() and not self.loop.is_closed():
-            self.loop.close()
-        if self in _running:
-            _running.remove(self)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        while not self._stopping:
-            try:
-                self.loop.run_forever()
-            except (KeyboardInterrupt, SystemExit):
-                continue  # meant for the code of a task, which had just ended: the loop goes on
-        self._cancel_all()
+        try:
+            while not self._stopping:
+                try:
+                    self.loop.run_forever()
+                except (KeyboardInterrupt, SystemExit):
+                    continue  # meant for the code of a task, which had just ended: the loop goes on
+            self._cancel_all()
+        finally:
+            self.loop.close()
+            _running.remove(self)
 
     def _cancel_all(self) -> None:
         """As ``asyncio.run`` does: no task is destroyed while it waits, and each runs its ``finally``."""
