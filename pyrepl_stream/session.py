@@ -157,7 +157,7 @@ class Session:
         with self._lock:
             loop, self._user_loop = self._user_loop, None
         if loop is not None:
-            loop.stop()  # first, so that what its tasks say at their end is kept
+            loop.stop(0.2)  # first, so that what its tasks say at their end is kept
         if engine_loop().call(close):
             closed.wait()
         routing.uninstall()
