@@ -65,10 +65,12 @@ class Session:
         self._overflow = overflow
         self._max_concurrent = max_concurrent
         self._state = "new"
-        self._lock = threading.Lock()  # guards _state, _runs and _user_loop
+        # Guards _state and what is new in _runs; the engine's thread never waits for it, since code
+        # that is interrupted while it starts an execution could leave it locked.
+        self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
-        self._user_loop: LoopThread | None = None
         # The engine's thread only:
+        self._user_loop: LoopThread | None = None
         self._waiting: deque[Run] = deque()
         self._active = 0
 
@@ -150,14 +152,12 @@ class Session:
         closed = threading.Event()
 
         def close() -> None:
+            if self._user_loop is not None:
+                self._user_loop.stop(0.2)  # first, so that what its tasks say at their end is kept
             for run in runs:
                 run.close()
             closed.set()
 
-        with self._lock:
-            loop, self._user_loop = self._user_loop, None
-        if loop is not None:
-            loop.stop(0.2)  # first, so that what its tasks say at their end is kept
         if engine_loop().call(close):
             closed.wait()
         routing.uninstall()
@@ -270,13 +270,12 @@ class Session:
             )
         return run
 
-    def _loop_of_user(self) -> LoopThread:
-        with self._lock:
-            if self._user_loop is None:
-                self._user_loop = LoopThread("pyrepl-stream user code")
-            return self._user_loop
-
     # -- the engine's thread -----------------------------------------------------------------
+
+    def _loop_of_user(self) -> LoopThread:
+        if self._user_loop is None:
+            self._user_loop = LoopThread("pyrepl-stream user code")
+        return self._user_loop
 
     def _admit(self, run: Run) -> None:
         self._waiting.append(run)
@@ -299,13 +298,11 @@ class Session:
 
     def _forget_oldest(self) -> None:
         """Keep the newest finished executions, as many as fit."""
-        with self._lock:
-            finished = [run for run in self._runs.values() if run.done and not run.in_use]
-            total = sum(run.journal.kept_bytes for run in finished)
-            for run in finished[:-1]:
-                if len(self._runs) <= _KEPT_EXECUTIONS and total <= _KEPT_BUFFERS * self._buffer_bytes:
-                    break
-                total -= run.journal.kept_bytes
-                del self._runs[run.id]
-                run.close()
-
+        finished = [run for run in list(self._runs.values()) if run.done and not run.in_use]
+        total = sum(run.journal.kept_bytes for run in finished)
+        for run in finished[:-1]:
+            if len(self._runs) <= _KEPT_EXECUTIONS and total <= _KEPT_BUFFERS * self._buffer_bytes:
+                break
+            total -= run.journal.kept_bytes
+            self._runs.pop(run.id, None)
+            run.close()

@@ -65,7 +65,18 @@ class PythonBody:
         if self._loop is None:
             # An interrupt sent a moment too late must not hit what the thread does next.
             _raise_in(self._thread, None)
+        else:
+            self._loop.call(self._cancel)  # where the thread was interrupted after the hand-over
         self._ended = True
+
+    def _hand_over(self, run: Run, program: Program) -> None:
+        """The code awaits: it goes on as a task of the session's loop."""
+        if self._ended or run.done:
+            return
+        self._loop = self._user_loop()
+        context = contextvars.Context()
+        context.run(current.set, run)
+        self._loop.call(context.run, self._begin, run, program)
 
     def _break_in(self) -> None:
         """The loop has not come round to the cancellation: it is in the code, if it is in our task."""
@@ -85,18 +96,17 @@ class PythonBody:
             self._thread = threading.get_ident()
             with bound(run):
                 program, complete = self._compile(run)
-                if program is not None and program.is_async:
-                    self._hand_over(run, program)
-                elif program is not None:
+                if program is not None and not program.is_async:
                     complete = self._execute(run, program)
+            if complete is None:
+                # By the engine: an interrupt of this thread must not tear a loop that is being made.
+                run.engine.call(self._hand_over, run, program)
+                return
         except BaseException as exc:  # an interrupt that came in our own frames
-            if self._loop is not None:
-                self._loop.call(self._cancel)
             complete = complete or _end_of(exc)
         if os.getpid() != process:
             os._exit(0)  # a forked child that ran to the end of the code: the execution is the parent's
-        if self._loop is None:
-            self._leave(run, complete or CompleteMessage(success=True))
+        self._leave(run, complete)
 
     def _leave(self, run: Run, complete: CompleteMessage) -> None:
         """Report the end, and take every interrupt that still comes, until none can come any more."""
@@ -123,12 +133,6 @@ class PythonBody:
         return CompleteMessage(success=True)
 
     # -- the thread of the session's loop ----------------------------------------------------
-
-    def _hand_over(self, run: Run, program: Program) -> None:
-        self._loop = self._user_loop()
-        context = contextvars.Context()
-        context.run(current.set, run)
-        self._loop.call(context.run, self._begin, run, program)
 
     def _begin(self, run: Run, program: Program) -> None:
         self._task = asyncio.get_running_loop().create_task(self._await(run, program))
