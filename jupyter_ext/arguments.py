@@ -56,9 +56,7 @@ def _parser() -> _Parser:
         help="where to run: `thread:` (default) is a thread that shares the notebook's namespace, "
         "`thread:NAME` a thread session with a namespace of its own",
     )
-    parser.add_argument(
-        "--shell", action="store_true", help="run the cell by the shell, in a child process"
-    )
+    parser.add_argument("--shell", action="store_true", help="run the cell by the shell, in a child process")
     parser.add_argument(
         "--detach", action="store_true", help="return at once; the output comes to this cell all the same"
     )
@@ -72,9 +70,7 @@ def _parser() -> _Parser:
         help="bind the execution to NAME at the start: NAME.stdout, NAME.result, NAME.status, "
         "NAME.interrupt(); it keeps all output",
     )
-    parser.add_argument(
-        "--no-raise", action="store_true", help="show a failure, but do not fail the cell"
-    )
+    parser.add_argument("--no-raise", action="store_true", help="show a failure, but do not fail the cell")
     parser.add_argument("--plain", action="store_true", help="show the output as plain text")
     return parser
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import *  # noqa: F403
     from .execution import *  # noqa: F403
+    from .message_stream import *  # noqa: F403
     from .messages import *  # noqa: F403
+    from .results import *  # noqa: F403
     from .session import *  # noqa: F403
     from .stream_writer import *  # noqa: F403
+    from .waiting import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -44,15 +47,10 @@ _MODULES = {
         "UnknownMessage",
         "ExecuteMessage",
     ),
-    "execution": (
-        "Execution",
-        "ExecutionResult",
-        "MessageStream",
-        "Processor",
-        "Result",
-        "ExecutionError",
-        "wait_async",
-    ),
+    "results": ("ExecutionResult", "Result", "ExecutionError"),
+    "waiting": ("Subscribe", "wait_async", "wait_sync"),
+    "message_stream": ("MessageStream", "Processor"),
+    "execution": ("Execution",),
     "session": ("Session",),
     "stream_writer": ("MessageSink", "StreamWriter"),
 }

@@ -2,235 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Generator, Iterable, Iterator
 from typing import Any
 
 from .engine.run import Run
 from .engine.streams import LineWriter
 from .errors import UsageError
 from .journal import Cursor
-from .messages import (
-    CompleteMessage,
-    DisplayMessage,
-    ErrorMessage,
-    GapMessage,
-    InputRequestMessage,
-    LogMessage,
-    Message,
-    OutputMessage,
-    ResultMessage,
-    StreamType,
-)
+from .message_stream import MessageStream, Processor
+from .messages import InputRequestMessage, Message, StreamType
+from .results import ExecutionError, ExecutionResult, Result
+from .waiting import wait_async, wait_sync
 
-__all__ = (
-    "Execution",
-    "ExecutionResult",
-    "MessageStream",
-    "Processor",
-    "Result",
-    "ExecutionError",
-    "wait_async",
-)
-
-Processed = Message | Iterable[Message] | None
-Processor = Callable[[Message], Processed | Awaitable[Processed]]
-"""From a message to a message, to several, or to None, which drops it; plain or ``async``."""
-
-
-class Result(str):
-    """The text of a value; its other forms are in ``data``, by MIME type, and ``result["text/html"]``."""
-
-    data: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, message: ResultMessage) -> Result:
-        self = cls(message.data.get("text/plain", ""))
-        self.data, self.metadata = message.data, message.metadata
-        return self
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.data[key] if isinstance(key, str) else super().__getitem__(key)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        return self.data, self.metadata
-
-
-class ExecutionError(str):
-    """``Name: value`` of what ended the code; ``name``, ``value`` and ``traceback`` (lines) apart."""
-
-    name: str = ""
-    value: str = ""
-    traceback: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, message: ErrorMessage) -> ExecutionError:
-        self = cls(f"{message.name}: {message.value}" if message.value else message.name)
-        self.name, self.value, self.traceback = message.name, message.value, message.traceback
-        return self
-
-
-@dataclass
-class ExecutionResult:
-    """All that an execution said, put together.
-
-    ``stdout`` and ``stderr`` hold bytes that were no UTF-8 as surrogate escapes, so that
-    ``stdout.encode("utf-8", "surrogateescape")`` is what was written. ``missing_bytes`` counts output
-    that was dropped; ``status`` is that of `complete`. ``duration`` is in seconds.
-    """
-
-    id: str
-    status: str = "running"
-    success: bool = False
-    result: Result | None = None
-    error: ExecutionError | None = None
-    exit_code: int | None = None
-    duration: float = 0.0
-    displays: list[DisplayMessage] = field(default_factory=list)
-    logs: list[LogMessage] = field(default_factory=list)
-    gaps: list[GapMessage] = field(default_factory=list)
-    _text: dict[StreamType, list[str]] = field(
-        default_factory=lambda: {stream: [] for stream in StreamType}, repr=False
-    )
-
-    @property
-    def stdout(self) -> str:
-        return self._joined(StreamType.STDOUT)
-
-    @property
-    def stderr(self) -> str:
-        return self._joined(StreamType.STDERR)
-
-    @property
-    def missing_bytes(self) -> int:
-        return sum(gap.bytes or 0 for gap in self.gaps)
-
-    def add(self, message: Message) -> None:
-        """Take one message more into account."""
-        if isinstance(message, OutputMessage):
-            data = message.data
-            text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
-            self._text[message.stream].append(text)
-        elif isinstance(message, ResultMessage):
-            self.result = Result.of(message)
-        elif isinstance(message, ErrorMessage):
-            self.error = ExecutionError.of(message)
-        elif isinstance(message, DisplayMessage):
-            self.displays.append(message)
-        elif isinstance(message, LogMessage):
-            self.logs.append(message)
-        elif isinstance(message, GapMessage):
-            self.gaps.append(message)
-        elif isinstance(message, CompleteMessage):
-            self.success, self.status = message.success, message.status
-            self.exit_code, self.duration = message.exit_code, message.duration
-            if self.error is None and message.error:
-                name, _, value = message.error.partition(": ")
-                self.error = ExecutionError.of(ErrorMessage(name=name, value=value))
-
-    def _joined(self, stream: StreamType) -> str:
-        parts = self._text[stream]
-        if len(parts) > 1:
-            parts[:] = ["".join(parts)]
-        return parts[0] if parts else ""
-
-
-class MessageStream:
-    """Messages in order, for ``async for`` (asyncio or trio) and for a plain ``for``.
-
-    It ends at `complete`, or with ``follow=True`` when the session closes. Whoever leaves it early
-    holds the execution no longer.
-    """
-
-    def __init__(self, run: Run, cursor: Cursor, processors: tuple[Processor, ...], batch: bool) -> None:
-        self._run = run
-        self._cursor = cursor
-        self._processors = processors
-        self._batch = batch
-        self._messages: deque[Message] = deque()
-
-    def __aiter__(self) -> MessageStream:
-        return self
-
-    async def __anext__(self) -> Message:
-        while not self._messages:
-            if self._batch:
-                await wait_async(self._run.journal.when_complete)
-                self._batch = False
-            read = self._cursor.read()
-            if not read and self._cursor.ended:
-                self.close()
-                raise StopAsyncIteration
-            if not read:
-                await wait_async(self._cursor.when_ready)
-            elif not self._processors:
-                self._messages.extend(read)
-            else:
-                for message in read:
-                    self._messages.extend(await self._process(message))
-        return self._messages.popleft()
-
-    def __iter__(self) -> Iterator[Message]:
-        if any(inspect.iscoroutinefunction(processor) for processor in self._processors):
-            raise UsageError("an async processor needs `async for`")
-        try:
-            while (received := self.receive()) is not None:
-                yield from received
-        finally:
-            self.close()
-
-    def receive(self, timeout: float | None = None) -> list[Message] | None:
-        """Without an event loop: what has come, empty after ``timeout`` seconds; None at the end."""
-        if self._batch:
-            if not _wait(self._run.journal.when_complete, timeout):
-                return []
-            self._batch = False
-        read = self._cursor.read()
-        if not read and not self._cursor.ended and _wait(self._cursor.when_ready, timeout):
-            read = self._cursor.read()
-        if not read:
-            return None if self._cursor.ended else []
-        if not self._processors:
-            return read
-        return [out for message in read for out in _run_chain(message, self._processors)]
-
-    async def aclose(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Read no more. Idempotent."""
-        self._cursor.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-    async def _process(self, message: Message) -> list[Message]:
-        messages = [message]
-        for processor in self._processors:
-            processed: list[Message] = []
-            for one in messages:
-                returned = processor(one)
-                processed.extend(_listed(await returned if inspect.isawaitable(returned) else returned))
-            messages = processed
-        return messages
-
-
-def _run_chain(message: Message, processors: tuple[Processor, ...]) -> list[Message]:
-    messages = [message]
-    for processor in processors:
-        messages = [out for one in messages for out in _listed(processor(one))]  # type: ignore[arg-type]  # no async processor gets here
-    return messages
-
-
-def _listed(processed: Processed) -> list[Message]:
-    if processed is None:
-        return []
-    return [processed] if isinstance(processed, Message) else list(processed)
+__all__ = ("Execution",)
 
 
 class Execution:
@@ -288,7 +72,7 @@ class Execution:
         Do not call it on a thread that runs an event loop: await the execution there.
         """
         if self._result is None:
-            if timeout is not None and not _wait(self._run.when_done, timeout):
+            if timeout is not None and not wait_sync(self._run.when_done, timeout):
                 raise TimeoutError(f"execution {self.id} has not ended within {timeout} s")
             result = ExecutionResult(self.id)
             for message in self._stream():
@@ -396,38 +180,3 @@ class _Done:
 
     def __await__(self) -> Generator[Any, None, None]:
         return wait_async(self._run.when_done).__await__()
-
-
-async def wait_async(subscribe: Callable[[Callable[[], None]], None]) -> None:
-    """Wait, on asyncio or trio, until the callback given to ``subscribe`` is called, by any thread."""
-    import anyio  # here, so that `import pyrepl_stream` does not pay for it
-
-    event = anyio.Event()
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        import trio
-
-        token = trio.lowlevel.current_trio_token()
-
-        def wake() -> None:
-            try:
-                token.run_sync_soon(event.set)
-            except trio.RunFinishedError:
-                pass  # nobody waits any more
-    else:
-
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(event.set)
-            except RuntimeError:
-                pass  # the loop was closed: nobody waits any more
-
-    subscribe(wake)
-    await event.wait()
-
-
-def _wait(subscribe: Callable[[Callable[[], None]], None], timeout: float | None) -> bool:
-    event = threading.Event()
-    subscribe(event.set)
-    return event.wait(timeout)

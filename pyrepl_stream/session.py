@@ -16,9 +16,11 @@ from .engine.loop import LoopThread, engine_loop
 from .engine.python import PythonBody
 from .engine.run import Body, Run
 from .errors import SessionClosedError, UnknownExecutionError, UsageError
-from .execution import Execution, MessageStream, Processor, _wait, wait_async
+from .execution import Execution
 from .journal import Journal, Overflow
+from .message_stream import MessageStream, Processor
 from .messages import ExecuteMessage, StreamType
+from .waiting import wait_async, wait_sync
 
 __all__ = ("Session", "streaming_default")
 
@@ -126,7 +128,7 @@ class Session:
         runs = self._begin_close()
         if runs is not None:
             for run in runs:
-                _wait(run.when_done, None)
+                wait_sync(run.when_done, None)
             self._finish_close(runs)
 
     def _start(self) -> None:

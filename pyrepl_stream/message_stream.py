@@ -1,0 +1,112 @@
+"""Reading the messages of an execution, live, through processors."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+from .engine.run import Run
+from .errors import UsageError
+from .journal import Cursor
+from .messages import Message
+from .waiting import wait_async, wait_sync
+
+__all__ = ("MessageStream", "Processor")
+
+Processed = Message | Iterable[Message] | None
+Processor = Callable[[Message], Processed | Awaitable[Processed]]
+"""From a message to a message, to several, or to None, which drops it; plain or ``async``."""
+
+
+class MessageStream:
+    """Messages in order, for ``async for`` (asyncio or trio) and for a plain ``for``.
+
+    It ends at `complete`, or with ``follow=True`` when the session closes. Whoever leaves it early
+    holds the execution no longer.
+    """
+
+    def __init__(self, run: Run, cursor: Cursor, processors: tuple[Processor, ...], batch: bool) -> None:
+        self._run = run
+        self._cursor = cursor
+        self._processors = processors
+        self._batch = batch
+        self._messages: deque[Message] = deque()
+
+    def __aiter__(self) -> MessageStream:
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._messages:
+            if self._batch:
+                await wait_async(self._run.journal.when_complete)
+                self._batch = False
+            read = self._cursor.read()
+            if not read and self._cursor.ended:
+                self.close()
+                raise StopAsyncIteration
+            if not read:
+                await wait_async(self._cursor.when_ready)
+            elif not self._processors:
+                self._messages.extend(read)
+            else:
+                for message in read:
+                    self._messages.extend(await self._process(message))
+        return self._messages.popleft()
+
+    def __iter__(self) -> Iterator[Message]:
+        if any(inspect.iscoroutinefunction(processor) for processor in self._processors):
+            raise UsageError("an async processor needs `async for`")
+        try:
+            while (received := self.receive()) is not None:
+                yield from received
+        finally:
+            self.close()
+
+    def receive(self, timeout: float | None = None) -> list[Message] | None:
+        """Without an event loop: what has come, empty after ``timeout`` seconds; None at the end."""
+        if self._batch:
+            if not wait_sync(self._run.journal.when_complete, timeout):
+                return []
+            self._batch = False
+        read = self._cursor.read()
+        if not read and not self._cursor.ended and wait_sync(self._cursor.when_ready, timeout):
+            read = self._cursor.read()
+        if not read:
+            return None if self._cursor.ended else []
+        if not self._processors:
+            return read
+        return [out for message in read for out in _run_chain(message, self._processors)]
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Read no more. Idempotent."""
+        self._cursor.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    async def _process(self, message: Message) -> list[Message]:
+        messages = [message]
+        for processor in self._processors:
+            processed: list[Message] = []
+            for one in messages:
+                returned = processor(one)
+                processed.extend(_listed(await returned if inspect.isawaitable(returned) else returned))
+            messages = processed
+        return messages
+
+
+def _run_chain(message: Message, processors: tuple[Processor, ...]) -> list[Message]:
+    messages = [message]
+    for processor in processors:
+        messages = [out for one in messages for out in _listed(processor(one))]  # type: ignore[arg-type]  # no async processor gets here
+    return messages
+
+
+def _listed(processed: Processed) -> list[Message]:
+    if processed is None:
+        return []
+    return [processed] if isinstance(processed, Message) else list(processed)
