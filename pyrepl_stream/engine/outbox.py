@@ -76,16 +76,19 @@ class Outbox:
         """Whether nothing waits to be taken."""
         return not self._queue and not self.pending()
 
-    def discard(self, reason: str) -> None:
-        """Throw the text of stdout away, and leave a note of it in the queue."""
+    def discard(self) -> int:
+        """Throw the text of stdout away; how many bytes it was."""
         cut: deque[Item] = deque(islice(self._cuts, 1))
-        self.lose(str(cut.pop()[1]), reason)
+        return size_of(str(cut.pop()[1]))
 
-    def lose(self, text: Union[str, bytes], reason: str) -> None:
-        """Note in the queue that ``text`` was lost."""
-        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        if data:
-            self._queue.append((None, Lost(len(data), reason), "", None))
+    def lose(self, data: Union[str, bytes], reason: str) -> None:
+        """Note in the queue that ``data`` was lost."""
+        self.note(size_of(data), reason)
+
+    def note(self, size: int, reason: str) -> None:
+        """Note in the queue that so many bytes were lost."""
+        if size:
+            self._queue.append((None, Lost(size, reason), "", None))
 
     def take(self) -> Iterator[Item]:
         """Yield what is queued now and later, until the queue is empty."""
@@ -95,6 +98,13 @@ class Outbox:
                 yield self._queue.popleft()
             except IndexError:
                 return
+
+
+def size_of(data: Union[str, bytes]) -> int:
+    """How many bytes ``data`` takes as UTF-8."""
+    if isinstance(data, bytes) or data.isascii():
+        return len(data)
+    return len(data.encode("utf-8", "surrogatepass"))
 
 
 class Coalescer:

@@ -1,7 +1,8 @@
 """Carries what an execution writes from its outbox to a sink, live and bounded.
 
 Three states. *Idle*: the next write wakes the engine. *Flowing*: writes go straight into the outbox
-by C code, and a tick of 2 ms takes them out. *Gated*: the sink has no room, and a write waits before it
+by C code (large ones do not: in the 5 ms that the engine may have to wait for the GIL, C code writes
+50 MB), and a tick of 2 ms takes them out. *Gated*: the sink has no room, and a write waits before it
 enters the outbox. Which state holds is what ``write`` is in the dict of each bound thread
 (``streams.py``), so that a flowing write costs nothing extra. A ``write`` that user code saved follows
 the state too, unless it was saved in mid-flow: that one is C code for good, and is bounded by ``SLACK``.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 import time
 from collections.abc import Iterator
 from typing import Callable, Optional, Protocol, Union
@@ -18,13 +20,16 @@ from typing import Callable, Optional, Protocol, Union
 from ..errors import BufferOverflowError
 from ..messages import GapMessage, Message, StreamType
 from .loop import LoopThread
-from .outbox import Coalescer, Lost, Outbox
+from .outbox import Coalescer, Lost, Outbox, size_of
 
 __all__ = ("Sink", "Writer")
 
 TICK = 0.002  # seconds between two takes while text flows
 SLOW_TICK = 0.05  # seconds; catches `write` methods that user code saved while text flowed
 SLACK = 32 << 20  # bytes that writers which cannot wait may write while the gate is shut
+AHEAD = 8 << 20  # characters: with more of them waiting to be taken, large writes wait too
+_SAMPLE = 256  # writes after which it is known whether they are small
+_SMALL = 256  # characters; a write that is small as a rule may go straight in
 _BURST = 256  # messages that one drain moves at most, so that the engine stays responsive
 _CANNOT_WAIT = "the reader lagged, and the writer could not wait"
 
@@ -68,6 +73,11 @@ class Writer:
         # asynchronous exception takes out of its wait, and the engine would wait for it.
         self._open = True
         self._flowing = False
+        self._light = False  # while text flows: its writes are small
+        self._sampled = 0  # writes whose sizes are in _sample
+        self._sample = 0  # characters
+        self._lost: dict[int, int] = {}  # bytes that each thread could not write, ever
+        self._noted = 0  # of their sum
         self._closed = False
         self._hurry = False  # the code was told to end: nobody waits at the gate any more
         self._escaped = 0  # bytes written past the shut gate
@@ -85,10 +95,13 @@ class Writer:
         if not self._open and not self._wait_for_room():
             self._escaped += len(text)
             if self._escaped > SLACK:
-                self._outbox.lose(text, _CANNOT_WAIT)
+                self._lose(size_of(text))
                 return len(text)
-        count = self._outbox.stdout.write(text)
-        self._wake()
+        count = self._direct(text)
+        if self._flowing:
+            self._weigh(count)
+        else:
+            self._wake()
         return count
 
     def post(
@@ -105,7 +118,7 @@ class Writer:
         if stream is not None and not self._open and not self._wait_for_room():
             self._escaped += len(data)  # type: ignore[arg-type]  # output is str or bytes
             if self._escaped > SLACK:
-                self._outbox.lose(data, _CANNOT_WAIT)  # type: ignore[arg-type]
+                self._lose(size_of(data))  # type: ignore[arg-type]
                 return
         self._outbox.post(stream, data, source)
         self._wake()
@@ -131,16 +144,34 @@ class Writer:
 
     def _wait_for_room(self) -> bool:
         """Wait at the gate. False when this thread must not wait: it runs an event loop."""
-        if self._fail:
-            raise BufferOverflowError(
-                "the reader lags by more than buffer_bytes, and overflow is 'fail': "
-                "read faster, raise buffer_bytes, or choose another overflow policy"
-            )
-        if asyncio._get_running_loop() is not None:
-            return False
+        may_wait = asyncio._get_running_loop() is None
         while not self._open and not self._hurry:
+            if self._fail and self._sink.overflowed:
+                raise BufferOverflowError(
+                    "the reader lags by more than buffer_bytes, and overflow is 'fail': "
+                    "read faster, raise buffer_bytes, or choose another overflow policy"
+                )
+            if not may_wait:
+                return False
             time.sleep(TICK)
         return self._open
+
+    def _lose(self, size: int) -> None:
+        # A total for each thread, which only that thread changes: no lock, and no memory for each loss.
+        thread = threading.get_ident()
+        self._lost[thread] = self._lost.get(thread, 0) + size
+
+    def _weigh(self, size: int) -> None:
+        """Find out whether writes are small; wait when they are not and the engine has to catch up."""
+        self._sample = self._sample + size if self._sampled else size
+        self._sampled += 1
+        if self._sampled >= _SAMPLE:
+            self._light = self._sample <= _SMALL * self._sampled
+            self._sampled = 0
+            self._point()
+        if self._outbox.pending() > AHEAD and asyncio._get_running_loop() is None:
+            while self._outbox.pending() > AHEAD and self._open and not self._hurry:
+                time.sleep(TICK)
 
     def _wake(self) -> None:
         if not self._flowing:
@@ -150,12 +181,17 @@ class Writer:
                 self._flowing = False
 
     def _point(self) -> None:
-        direct = self._flowing and self._open and not self._closed
-        target = self._direct if direct else self._indirect
-        self.write.__setstate__((target, (), {}, None))  # type: ignore[attr-defined]  # not in typeshed
-        for names in list(self._bound):
-            names["write"] = self._direct if direct else self.write
-            names["flush"] = self._outbox.stdout.flush
+        direct: Optional[bool] = None
+        while direct != self._is_direct():  # again, when another thread changed the state meanwhile
+            direct = self._is_direct()
+            target = self._direct if direct else self._indirect
+            self.write.__setstate__((target, (), {}, None))  # type: ignore[attr-defined]  # not in typeshed
+            for names in list(self._bound):
+                names["write"] = self._direct if direct else self.write
+                names["flush"] = self._outbox.stdout.flush
+
+    def _is_direct(self) -> bool:
+        return self._flowing and self._light and self._open and not self._closed
 
     # -- the engine's thread -----------------------------------------------------------------
 
@@ -167,6 +203,9 @@ class Writer:
             self._timer.cancel()
         if not self._open:
             self._catch_escapes()
+        if self._light and self._outbox.pending() > AHEAD:
+            self._light = False
+            self._point()
         found = self.drain()
         shut = self._rest is not None or (self._fail and self._sink.overflowed)
         if shut and self._open:
@@ -176,18 +215,23 @@ class Writer:
             self._escaped = 0
         idle = self._flowing and not found and self._rest is None
         self._flowing = found or self._rest is not None
+        if idle:
+            self._light = False
+            self._sampled = 0
         self._point()
         if idle:
             self.drain()  # what was written between the last take and the change of `write`
-        if self._flowing and (self._open or self._outbox.pending()):
+        if self._rest is not None and self._sink.has_room():
+            self._timer = self._engine.loop.call_later(0, self.tick)  # only the burst was over
+        elif self._flowing and (self._open or self._outbox.pending()):
             self._timer = self._engine.loop.call_later(TICK, self.tick)
         elif self._flowing or self.alive or self._bound:
             self._timer = self._engine.loop.call_later(SLOW_TICK, self.tick)
 
     def _catch_escapes(self) -> None:
         """Bound what comes past the shut gate, through a `write` that user code had saved."""
-        if self._escaped > SLACK:
-            self._outbox.discard(_CANNOT_WAIT)
+        if self._escaped + self._outbox.pending() > SLACK:
+            self._lose(self._outbox.discard())
         else:
             self._escaped += self._outbox.pending()
             self._outbox.cut()
@@ -202,12 +246,25 @@ class Writer:
             message = next(self._rest, None)
             if message is None:
                 self._rest = None
-                return moved > 0
+                if not self._note_losses():
+                    return moved > 0
+                self._rest = self._coalescer.messages(self._outbox.take())
+                continue
             self._append(message)
         return True
 
+    def _note_losses(self) -> bool:
+        """Queue what was lost since the last note; whether there was any."""
+        lost = sum(list(self._lost.values())) - self._noted
+        self._noted += lost
+        if lost:
+            self._outbox.cut()
+            self._outbox.note(lost, _CANNOT_WAIT)
+        return lost > 0
+
     def flush_bytes(self) -> None:
         """The code has ended: what waited for the rest of a character goes as it is."""
+        self._note_losses()
         self.drain()
         if self._rest is None:
             for message in self._coalescer.flush():
