@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 
-from pyrepl_stream import Session
+from pyrepl_stream import CompleteMessage, Execution, Session
 
 from .report import Table
 
@@ -57,8 +57,9 @@ async def _interrupt(code: str) -> tuple[float, str, bool]:
         return seconds, status, after.success and after.result == str(session.namespace["n"])
 
 
-async def _result(execution: object) -> str:
+async def _result(execution: Execution) -> str:
     status = ""
-    async for message in execution:  # type: ignore[attr-defined]
-        status = getattr(message, "status", status)
+    async for message in execution:
+        if isinstance(message, CompleteMessage):
+            status = message.status
     return status

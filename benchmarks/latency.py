@@ -12,8 +12,9 @@ import asyncio
 import statistics
 import time
 from collections.abc import Iterator
+from functools import partial
 
-from pyrepl_stream import MessageType, Session
+from pyrepl_stream import OutputMessage, Session
 
 from .kernel import kernel
 from .report import Table
@@ -40,7 +41,7 @@ def run() -> Iterator[Table]:
             runs["sleeps"].append(asyncio.run(_session(SLEEPS.format(PRINTS))))
             runs["computes"].append(asyncio.run(_session(BUSY.format(PRINTS // 2))))
             delays: list[float] = []
-            other.run(SLEEPS.format(PRINTS // 4), lambda text, delays=delays: delays.extend(_delays(text)))  # type: ignore[misc]
+            other.run(SLEEPS.format(PRINTS // 4), partial(_note, delays))
             runs["ipykernel, sleeps"].append(delays)
     for name, results in runs.items():
         bound = 0.001 if name == "sleeps" else None
@@ -58,9 +59,13 @@ async def _session(code: str) -> list[float]:
     delays: list[float] = []
     async with Session() as session:
         async for message in session.execute(code):
-            if message.type == MessageType.OUTPUT:
-                delays += _delays(message.data)
+            if isinstance(message, OutputMessage):
+                delays += _delays(message.text)
     return delays
+
+
+def _note(delays: list[float], text: str) -> None:
+    delays += _delays(text)
 
 
 def _delays(text: str) -> list[float]:

@@ -19,8 +19,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from pyrepl_stream import MessageType, Session
+from pyrepl_stream import ErrorMessage, Execution, GapMessage, Message, OutputMessage, Session
 
 from .report import Table
 
@@ -38,7 +39,7 @@ FORMS = {
     + "import asyncio\nwhile written < 10**9:\n"
     + "    written += sys.stdout.write(text)\n    if not written % 100_000: await asyncio.sleep(0)",
     "saved in mid-flow": _LOOP
-    + "while written < 10**5: written += sys.stdout.write(text)\n"
+    + "while written < 10**6: written += sys.stdout.write('x')\n"
     + "w = sys.stdout.write\nwhile written < 10**9: written += w(text)",
 }
 CASES = (
@@ -49,49 +50,61 @@ CASES = (
     *((policy, "awaiting code") for policy in ("block", "drop_oldest", "drop_newest")),
     ("block", "saved in mid-flow"),
 )
-_CANNOT_WAIT = ("awaiting code", "saved in mid-flow")  # whose output `block` has to let go instead
+_MID_FLOW = "saved in mid-flow"
+_CANNOT_WAIT = ("awaiting code", _MID_FLOW)  # `block` has to let go of their output instead
 
 
 def run() -> Iterator[Table]:
     """Run all cases."""
     table = Table(
         "Memory with a stopped reader, 1 GB printed",
-        ("overflow", "written by", "while the reader stopped", "peak over the start", "to the end", "all bytes accounted for", "output", "gaps"),
+        (
+            "overflow",
+            "written by",
+            "while the reader stopped",
+            "peak over the start",
+            "to the end",
+            "all bytes accounted for",
+            "output",
+            "gaps",
+        ),
         f"`buffer_bytes` is {BUFFER >> 20} MiB. Code that runs on an event loop, and a `write` that was "
-        "saved while text flowed, cannot wait: with `block` their output beyond a bound becomes a gap.",
+        "saved while short writes flowed, cannot wait: with `block` their output beyond a bound becomes "
+        "a gap. The latter is C code that writes 50 MB before another thread gets its turn: no bound here.",
     )
     for policy, form in CASES:
         name = f"{policy}, {form}"
         facts = _in_process(policy, form)
         waits = policy == "block" and form not in _CANNOT_WAIT
-        expected = "stood still" if waits else "error" if policy == "fail" else "ok"
+        # Code that cannot wait has ended too, but its `complete` is behind what the reader has to read.
+        expected = "stood still" if policy == "block" else "error" if policy == "fail" else "ok"
         held = facts["output"] + facts["gaps"] == facts["written"]
-        if expected == "ok" or waits:
+        if policy != "fail":
             held = held and facts["written"] == 10**9
         if waits:
-            held = held and facts["gaps"] == 0
+            held = held and facts["gaps"] == 0 and facts["written_stopped"] < facts["written"]
         table.row(
             policy,
             form,
             f"{facts['while_stopped']} after {facts['written_stopped'] / 1e6:.0f} MB: "
             + table.holds(name, facts["while_stopped"] == expected, f"expected {expected}"),
-            table.bounded(name, [facts["growth"]], most=MOST, show=_mib),
+            table.bounded(name, [facts["growth"]], most=None if form == _MID_FLOW else MOST, show=_mib),
             _mib(facts["growth_to_end"]),
-            table.holds(name, held, f"{facts['written']:,} were written, {facts['output'] + facts['gaps']:,} came"),
+            table.holds(name, held, f"{facts['written']:,} were written"),
             f"{facts['output']:,}",
             f"{facts['gaps']:,}",
         )
     yield table
 
 
-def _in_process(policy: str, form: str) -> dict[str, int]:
+def _in_process(policy: str, form: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", __name__, policy, form],
         cwd=Path(__file__).parent.parent,
         stdout=subprocess.PIPE,
         check=True,
     )
-    facts: dict[str, int] = json.loads(done.stdout)
+    facts: dict[str, Any] = json.loads(done.stdout)
     return facts
 
 
@@ -101,7 +114,7 @@ async def _case(policy: str, form: str) -> dict[str, object]:
         before = _resident("VmRSS:")
         execution = session.execute(FORMS[form])
         messages = aiter(execution)
-        counted = {MessageType.OUTPUT: 0, MessageType.GAP: 0}
+        counted = {OutputMessage: 0, GapMessage: 0}
         _count(await anext(messages), counted)
         while_stopped = await _settled(session, execution)
         growth = _resident("VmHWM:") - before
@@ -109,7 +122,7 @@ async def _case(policy: str, form: str) -> dict[str, object]:
         error = ""
         async for message in messages:
             _count(message, counted)
-            if message.type == MessageType.ERROR:
+            if isinstance(message, ErrorMessage):
                 error = message.name
         if policy == "fail" and error != "BufferOverflowError":
             while_stopped = error or "no BufferOverflowError"
@@ -119,31 +132,29 @@ async def _case(policy: str, form: str) -> dict[str, object]:
             "growth": growth,
             "growth_to_end": _resident("VmHWM:") - before,
             "written": session.namespace["written"],
-            "output": counted[MessageType.OUTPUT],
-            "gaps": counted[MessageType.GAP],
+            "output": counted[OutputMessage],
+            "gaps": counted[GapMessage],
         }
 
 
-async def _settled(session: Session, execution: object) -> str:
+async def _settled(session: Session, execution: Execution) -> str:
     """How the execution ended, or that it has not written for a second."""
     last, since = -1, time.monotonic()
     while True:
         await asyncio.sleep(0.05)
-        status: str = execution.status  # type: ignore[attr-defined]
-        if status != "running":
-            return status
+        if execution.status != "running":
+            return execution.status
         if session.namespace.get("written", 0) != last:
             last, since = session.namespace.get("written", 0), time.monotonic()
         elif time.monotonic() - since > 1:
             return "stood still"
 
 
-def _count(message: object, counted: dict[MessageType, int]) -> None:
-    kind = message.type  # type: ignore[attr-defined]
-    if kind == MessageType.OUTPUT:
-        counted[kind] += len(message.data)  # type: ignore[attr-defined]  # all of it is ASCII
-    elif kind == MessageType.GAP:
-        counted[kind] += message.bytes  # type: ignore[attr-defined]
+def _count(message: Message, counted: dict[type, int]) -> None:
+    if isinstance(message, OutputMessage):
+        counted[OutputMessage] += len(message.data)  # all of it is ASCII
+    elif isinstance(message, GapMessage):
+        counted[GapMessage] += message.bytes or 0
 
 
 def _resident(name: str) -> int:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pyrepl_stream import MessageType, Session
+from pyrepl_stream import OutputMessage, Session
 
 from .kernel import Kernel, kernel
 from .report import Table, middle
@@ -59,7 +59,16 @@ def run() -> Iterator[Table]:
     """Measure all works."""
     table = Table(
         "Throughput",
-        ("work", "StringIO", "Session", "ipykernel", "Session / StringIO", "ipykernel / Session", "complete", "kernel lost"),
+        (
+            "work",
+            "StringIO",
+            "Session",
+            "ipykernel",
+            "Session / StringIO",
+            "ipykernel / Session",
+            "complete",
+            "kernel lost",
+        ),
         f"{ROUNDS} rounds; StringIO and Session {PAIRS} times in each.",
     )
     with kernel() as other:
@@ -111,7 +120,7 @@ async def _session(session: Session, code: str) -> tuple[float, int]:
     size = 0
     started = time.perf_counter()
     async for message in session.execute(code):
-        if message.type == MessageType.OUTPUT:
+        if isinstance(message, OutputMessage):
             size += len(message.data)  # all of it is ASCII
     return time.perf_counter() - started, size
 
