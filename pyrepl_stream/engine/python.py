@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import ctypes
+import functools
 import os
 import threading
 import time
@@ -39,6 +40,7 @@ class PythonBody:
         self._thread: Optional[int] = None  # where an interrupt goes
         self._loop: Optional[LoopThread] = None
         self._task: Optional[asyncio.Task[None]] = None
+        self._stopped = False  # an interrupt was sent: where there was no code yet, it must not begin
         self._reached = False  # the loop has come round to a cancellation
         self._ended = False
 
@@ -53,6 +55,7 @@ class PythonBody:
     def stop(self, *, force: bool) -> None:
         if self._ended:
             return
+        self._stopped = True
         if self._loop is None:
             _raise_in(self._thread, KeyboardInterrupt)
         else:
@@ -72,6 +75,9 @@ class PythonBody:
     def _hand_over(self, run: Run, program: Program) -> None:
         """The code awaits: it goes on as a task of the session's loop."""
         if self._ended or run.done:
+            return
+        if self._stopped:  # the thread was interrupted when it had nothing left to do
+            run.finished(_end_of(KeyboardInterrupt()))
             return
         self._loop = self._user_loop()
         context = contextvars.Context()
@@ -94,6 +100,8 @@ class PythonBody:
         complete: Optional[CompleteMessage] = None
         try:
             self._thread = threading.get_ident()
+            if self._stopped:  # before there was a thread to interrupt
+                raise KeyboardInterrupt
             with bound(run):
                 program, complete = self._compile(run)
                 if program is not None and not program.is_async:
@@ -136,6 +144,7 @@ class PythonBody:
 
     def _begin(self, run: Run, program: Program) -> None:
         self._task = asyncio.get_running_loop().create_task(self._await(run, program))
+        self._task.add_done_callback(functools.partial(_unless_begun, run))
         if self._reached:  # the cancellation was faster
             self._task.cancel()
 
@@ -153,6 +162,12 @@ class PythonBody:
         except BaseException as exc:
             complete = _failed(run, exc)
         run.finished(complete)
+
+
+def _unless_begun(run: Run, task: asyncio.Task[None]) -> None:
+    """A task that is cancelled before its first step never comes to its own ``except``."""
+    if task.cancelled():
+        run.finished(_end_of(KeyboardInterrupt()))
 
 
 def _say_result(run: Run, value: Any) -> None:

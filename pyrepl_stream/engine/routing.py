@@ -302,6 +302,18 @@ def routed_getpass(original: Callable[..., str]) -> Callable[..., str]:
     return routed
 
 
+def _routed_exit(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``exit`` that ends the execution: the one of ``site`` would also close the host's standard input."""
+
+    @functools.wraps(original, assigned=())
+    def routed(code: object = None) -> Any:
+        if current.get() is None:
+            return original(code)
+        raise SystemExit(code)
+
+    return routed
+
+
 _REPLACEMENTS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (sys, "stdout", lambda original: _stdout),
     (sys, "stderr", lambda original: _stderr),
@@ -312,4 +324,5 @@ _REPLACEMENTS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (logging.StreamHandler, "emit", _emit),
     (builtins, "input", routed_input),
     (getpass, "getpass", routed_getpass),
+    *((builtins, name, _routed_exit) for name in ("exit", "quit") if hasattr(builtins, name)),
 )
