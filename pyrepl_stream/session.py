@@ -154,11 +154,13 @@ class Session:
         closed = threading.Event()
 
         def close() -> None:
-            if self._user_loop is not None:
-                self._user_loop.stop(0.2)  # first, so that what its tasks say at their end is kept
-            for run in runs:
-                run.close()
-            closed.set()
+            try:
+                if self._user_loop is not None:
+                    self._user_loop.stop(0.2)  # first, so that what its tasks say at their end is kept
+                for run in runs:
+                    run.close()
+            finally:
+                closed.set()
 
         if engine_loop().call(close):
             closed.wait()

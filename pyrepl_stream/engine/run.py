@@ -73,6 +73,7 @@ class Run:
         self._started: Optional[float] = None
         self._reason: Optional[str] = None  # why the engine asked the code to end
         self._timers: list[asyncio.TimerHandle] = []
+        self._reader_timer: Optional[asyncio.TimerHandle] = None
         self._wakers: list[Callable[[], None]] = []
         self._answers: dict[str, Optional[str]] = {}
 
@@ -209,7 +210,12 @@ class Run:
             self._wakers.append(wake)
 
     def _on_shut(self) -> None:
-        self._later(READER_GRACE, self.journal.release_unread)
+        if self._reader_timer is None:
+            self._reader_timer = self.engine.loop.call_later(READER_GRACE, self._stop_waiting)
+
+    def _stop_waiting(self) -> None:
+        self._reader_timer = None
+        self.journal.release_unread()
 
     def _later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
         self._timers.append(self.engine.loop.call_later(seconds, function, *args))

@@ -93,8 +93,7 @@ class Writer:
         if self._closed:
             return self.fallback(text)
         if not self._open and not self._wait_for_room():
-            self._escaped += len(text)
-            if self._escaped > SLACK:
+            if self._escaped + self._outbox.pending() + len(text) > SLACK:
                 self._lose(size_of(text))
                 return len(text)
         count = self._direct(text)
