@@ -96,7 +96,7 @@ async def test_a_thread_waits_for_a_sink_that_lags_and_loses_nothing() -> None:
     written = []
 
     def work() -> None:
-        for i in range(100):
+        for _ in range(100):
             written.append(writer.write("y" * 1000))
 
     thread = threading.Thread(target=work)

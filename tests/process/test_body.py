@@ -91,7 +91,7 @@ def test_a_million_lines_come_whole_through_a_small_buffer(launch: Launch) -> No
 def test_a_command_that_nobody_reads_ends_and_the_newest_is_kept(launch: Launch) -> None:
     execution = launch("seq 1 300000", keep=False)
     execution.detach()
-    assert [m for m in execution.attach(follow=False)][-1].type == "complete"
+    assert list(execution.attach(follow=False))[-1].type == "complete"
     assert execution.stdout.endswith("\n300000\n")
 
 
