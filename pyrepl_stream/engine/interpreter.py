@@ -42,7 +42,7 @@ class Interpreter:
         # A time of None: `linecache.checkcache` keeps such an entry, so tracebacks find the lines.
         linecache.cache[filename] = (len(code), None, lines, filename)
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        tree = compile(code, filename, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+        tree = _compile(code, filename, "exec", flags | ast.PyCF_ONLY_AST)
         assert isinstance(tree, ast.Module)
         value: Optional[ast.Expression] = None
         if tree.body and isinstance(tree.body[-1], ast.Expr) and not code.rstrip().endswith(";"):
@@ -55,7 +55,7 @@ class Interpreter:
         if value is not None:
             parts.append(value)
         steps = [
-            compile(part, filename, "eval" if part is value else "exec", flags, dont_inherit=True)
+            _compile(part, filename, "eval" if part is value else "exec", flags)
             for part in parts
         ]
         return Program(steps, value is not None)
@@ -80,6 +80,16 @@ class Interpreter:
         if self._own and value is not None:
             self.namespace["_"] = value
         return value
+
+
+def _compile(source: Union[str, ast.AST], filename: str, mode: str, flags: int) -> Any:
+    """``compile``, again where Python 3.11 takes what another thread parses meanwhile for its own depth."""
+    while True:
+        try:
+            return compile(source, filename, mode, flags, dont_inherit=True)  # type: ignore[call-overload]  # both kinds of source
+        except SystemError as exc:
+            if "recursion depth mismatch" not in str(exc):
+                raise
 
 
 def _exit(code: object = None) -> NoReturn:

@@ -37,10 +37,11 @@ class PythonBody:
         self._interpreter = interpreter
         self._user_loop = user_loop
         self._run: Optional[Run] = None
-        self._thread: Optional[int] = None  # where an interrupt goes
+        self._thread: Optional[int] = None  # where an interrupt goes, from when it cannot hit the compiler
         self._loop: Optional[LoopThread] = None
         self._task: Optional[asyncio.Task[None]] = None
         self._stopped = False  # an interrupt was sent: where there was no code yet, it must not begin
+        self._past = False  # the task is past the code: an interrupt would hit what comes next
         self._reached = False  # the loop has come round to a cancellation
         self._ended = False
 
@@ -76,7 +77,7 @@ class PythonBody:
         """The code awaits: it goes on as a task of the session's loop."""
         if self._ended or run.done:
             return
-        if self._stopped:  # the thread was interrupted when it had nothing left to do
+        if self._stopped:  # before there was code to interrupt
             run.finished(_end_of(KeyboardInterrupt()))
             return
         self._loop = self._user_loop()
@@ -88,7 +89,7 @@ class PythonBody:
         """The loop has not come round to the cancellation: it is in the code, if it is in our task."""
         if self._ended or self._reached or self._loop is None:
             return
-        if asyncio.current_task(self._loop.loop) is self._task:
+        if asyncio.current_task(self._loop.loop) is self._task and not self._past:
             _raise_in(self._loop.ident, KeyboardInterrupt)
 
     # -- the thread of the code --------------------------------------------------------------
@@ -99,12 +100,10 @@ class PythonBody:
         process = os.getpid()
         complete: Optional[CompleteMessage] = None
         try:
-            self._thread = threading.get_ident()
-            if self._stopped:  # before there was a thread to interrupt
-                raise KeyboardInterrupt
             with bound(run):
                 program, complete = self._compile(run)
                 if program is not None and not program.is_async:
+                    self._thread = threading.get_ident()
                     complete = self._execute(run, program)
             if complete is None:
                 # By the engine: an interrupt of this thread must not tear a loop that is being made.
@@ -135,6 +134,8 @@ class PythonBody:
 
     def _execute(self, run: Run, program: Program) -> CompleteMessage:
         try:
+            if self._stopped:  # before there was code to interrupt
+                raise KeyboardInterrupt
             _say_result(run, self._interpreter.run(program))
         except BaseException as exc:
             return _failed(run, exc)
@@ -155,11 +156,15 @@ class PythonBody:
 
     async def _await(self, run: Run, program: Program) -> None:
         try:
-            _say_result(run, await self._interpreter.run_async(program))
+            value = await self._interpreter.run_async(program)
+            self._past = True
+            _say_result(run, value)
             complete = CompleteMessage(success=True)
         except asyncio.CancelledError as exc:
+            self._past = True
             complete = _failed(run, KeyboardInterrupt().with_traceback(exc.__traceback__))
         except BaseException as exc:
+            self._past = True
             complete = _failed(run, exc)
         run.finished(complete)
 

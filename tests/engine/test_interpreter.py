@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +20,7 @@ from pyrepl_stream import (
     OutputMessage,
     Session,
 )
+from pyrepl_stream.engine.interpreter import Interpreter
 
 Run = Callable[[str], ExecutionResult]
 
@@ -87,6 +90,43 @@ def test_the_products_own_future_imports_do_not_leak_into_cells(run: Run) -> Non
 
 def test_classes_of_a_cell_show_their_module(run: Run) -> None:
     assert run("class A: pass\nA").result == "<class '__main__.A'>"
+
+
+class Cycle:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+def test_threads_that_compile_at_once_do_not_disturb_each_other(rounds: Callable[[int, int], int]) -> None:
+    # In Python 3.11 they do, when the garbage collection of one of them calls Python code in mid-parse.
+    source = "\n".join(f"x{i} = [1, 2, (3, {{'a': f(1 + 2 * 3)}})]" for i in range(50))
+    errors: list[BaseException] = []
+    kept: list[object] = []
+
+    def work() -> None:
+        interpreter = Interpreter()
+        for _ in range(rounds(60, 1000)):
+            kept.append(weakref.ref(Cycle(), lambda _: sum(range(50))))
+            try:
+                interpreter.compile(source, "<cell>")
+            except SystemError as exc:
+                errors.append(exc)
+
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(50)
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)
+    assert errors == []
 
 
 # -- await --------------------------------------------------------------------------------------
@@ -324,7 +364,7 @@ def test_an_interrupt_right_after_the_start_is_not_lost(
         execution = session.execute(f"{code}# {number}")
         execution.interrupt()
         outcome = execution.wait(60)
-        assert outcome.status == "interrupted"
+        assert outcome.status == "interrupted", outcome.error and outcome.error.traceback
         assert not outcome.logs, "the code was ended, not left behind"
 
 
