@@ -24,6 +24,7 @@ from typing import Any, Callable, Optional
 
 from ..messages import LogMessage, StreamType
 from .context import current
+from .formats import error_message
 from .run import Run
 from .streams import StreamProxy
 
@@ -202,13 +203,21 @@ def _excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
         run = getattr(args.thread, "_pyrepl_stream_run", None)
         if run is None:
             return original(args)
+        traceback = _without_ours(args.exc_traceback)
         with bound(run):
-            traceback = _without_ours(args.exc_traceback)
+            if original is _DEFAULT_EXCEPTHOOK and isinstance(args.exc_value, Exception):
+                # As it would, but with the source lines of cells, which C code does not find.
+                lines = error_message(args.exc_value.with_traceback(traceback)).traceback
+                run.stderr.write("\n".join((f"Exception in thread {args.thread.name}:", *lines, "")))
+                return None
             return original(
                 threading.ExceptHookArgs((args.exc_type, args.exc_value, traceback, args.thread))
             )
 
     return excepthook
+
+
+_DEFAULT_EXCEPTHOOK = getattr(threading, "__excepthook__", threading.excepthook)  # 3.9 has no such name
 
 
 def _without_ours(traceback: Optional[TracebackType]) -> Optional[TracebackType]:

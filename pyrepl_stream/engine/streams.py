@@ -7,11 +7,12 @@ that belongs to one execution has that execution's ``write`` in its own dict, th
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 import threading
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ..messages import StreamType
 from .context import current
@@ -39,6 +40,12 @@ class _Bytes(io.BufferedIOBase):
             self._owner.writer.post(self._owner.stream, chunk)
         return len(chunk)
 
+    def isatty(self) -> bool:
+        return self._owner.isatty()
+
+    def fileno(self) -> int:
+        return self._owner.fileno()
+
     def close(self) -> None:
         """Closing a standard stream would take it from everybody: ignored."""
 
@@ -56,6 +63,7 @@ class OutputStream(io.TextIOBase):
         self.name = f"<{stream.value}>"
         self._encoding = "utf-8"
         self._errors = "surrogatepass"
+        self._encode: Optional[Callable[[str], bytes]] = None  # where it is not as above
         self._buffer = _Bytes(self)
 
     @property
@@ -77,11 +85,10 @@ class OutputStream(io.TextIOBase):
     def write(self, text: str) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if self._encoding != "utf-8":
-            # The user asked for other bytes on the stream, so bytes it is.
-            self.writer.post(self.stream, text.encode(self._encoding, self._errors))
-        elif self.stream is StreamType.STDOUT:
+        if self.stream is StreamType.STDOUT:
             self.writer.write(text)
+        elif self._encode is not None:
+            self.writer.post(self.stream, self._encode(text))
         elif text:
             self.writer.post(self.stream, text)
         return len(text)
@@ -100,12 +107,19 @@ class OutputStream(io.TextIOBase):
         write_through: Optional[bool] = None,
     ) -> None:
         """As ``TextIOWrapper.reconfigure``. Buffering has no meaning here: nothing is held back."""
+        if encoding is None and errors is None:
+            return
         if encoding is not None:
-            "".encode(encoding)  # an unknown name is an error now, not at the next print
+            codecs.lookup(encoding)  # an unknown name is an error now, not at the next print
             self._encoding = encoding.lower().replace("_", "-").replace("utf8", "utf-8")
-            self._errors = errors or ("surrogatepass" if self._encoding == "utf-8" else "strict")
-        elif errors is not None:
-            self._errors = errors
+            self._errors = "surrogatepass" if self._encoding == "utf-8" else "strict"
+        self._errors = errors or self._errors
+        # The user asked for other bytes on the stream, so bytes it is.
+        as_made = (self._encoding, self._errors) == ("utf-8", "surrogatepass")
+        encoder = codecs.getincrementalencoder(self._encoding)
+        self._encode = None if as_made else encoder(self._errors).encode
+        if self.stream is StreamType.STDOUT:
+            self.writer.encode_by(self._encode)
 
     def writable(self) -> bool:
         return True

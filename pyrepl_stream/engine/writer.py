@@ -78,6 +78,7 @@ class Writer:
         self._sample = 0  # characters
         self._lost: dict[int, int] = {}  # bytes that each thread could not write, ever
         self._noted = 0  # of their sum
+        self._encode: Optional[Callable[[str], bytes]] = None
         self._closed = False
         self._hurry = False  # the code was told to end: nobody waits at the gate any more
         self._escaped = 0  # bytes written past the shut gate
@@ -92,6 +93,9 @@ class Writer:
         """Write to stdout when the writer is idle or gated. (``write`` is this, or C code.)"""
         if self._closed:
             return self.fallback(text)
+        if self._encode is not None:
+            self.post(StreamType.STDOUT, self._encode(text))
+            return len(text)
         if not self._open and not self._wait_for_room():
             if self._escaped + self._outbox.pending() + len(text) > SLACK:
                 self._lose(size_of(text))
@@ -131,6 +135,11 @@ class Writer:
         self._bound[:] = [known for known in self._bound if known is not names]
         names.pop("write", None)
         names.pop("flush", None)
+
+    def encode_by(self, encode: Optional[Callable[[str], bytes]]) -> None:
+        """Have what is written to stdout go as the bytes that ``encode`` makes of it."""
+        self._encode = encode
+        self._point()
 
     @property
     def is_bound(self) -> bool:
@@ -190,7 +199,9 @@ class Writer:
                 names["flush"] = self._outbox.stdout.flush
 
     def _is_direct(self) -> bool:
-        return self._flowing and self._light and self._open and not self._closed
+        return (
+            self._flowing and self._light and self._open and self._encode is None and not self._closed
+        )
 
     # -- the engine's thread -----------------------------------------------------------------
 
