@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pyrepl_stream.embedding import (
     in_execution,
+    install,
     publish_display,
     routed_getpass,
     routed_input,
+    uninstall,
 )
 
 from .arguments import option_names
@@ -36,6 +38,7 @@ class _Extension:
 
     def load(self) -> None:
         shell = self._shell
+        install()  # here, and not in a cell whose streams somebody captures
         shell.register_magics(self._magics)
         shell.input_transformers_post.append(self._await)
         shell.input_transformers_cleanup.append(self._hint)
@@ -49,6 +52,7 @@ class _Extension:
     def unload(self) -> None:
         shell = self._shell
         self._magics.close()
+        uninstall()
         for name in ("remote_stream", AWAITED):
             shell.magics_manager.magics["cell"].pop(name, None)
         shell.magics_manager.registry.pop(type(self._magics).__name__, None)

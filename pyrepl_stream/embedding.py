@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from .engine.context import current
-from .engine.routing import in_place, routed_getpass, routed_input
+from .engine.routing import in_place, install, routed_getpass, routed_input, uninstall
 from .messages import DisplayMessage
 from .process.body import ProcessBody
 
 __all__ = (
     "in_execution",
     "in_place",
+    "install",
     "publish_display",
     "routed_getpass",
     "routed_input",
+    "uninstall",
     "ProcessBody",
 )
 

@@ -93,7 +93,8 @@ class Execution:
         """No reader will come: never wait for one, keep the newest output."""
         cursor, self._first = self._first, None
         if cursor is not None:
-            cursor.close()
+            # By the engine: the garbage collector may call this in a thread that holds the journal's lock.
+            self._run.engine.call(cursor.close)
 
     def _stream(self) -> MessageStream:
         cursor, self._first = self._first, None

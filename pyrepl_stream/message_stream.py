@@ -32,6 +32,7 @@ class MessageStream:
         self._processors = processors
         self._batch = batch
         self._messages: deque[Message] = deque()
+        self._closed = False
 
     def __aiter__(self) -> MessageStream:
         return self
@@ -41,8 +42,8 @@ class MessageStream:
             if self._batch:
                 await wait_async(self._run.journal.when_complete)
                 self._batch = False
-            read = self._cursor.read()
-            if not read and self._cursor.ended:
+            read = [] if self._closed else self._cursor.read()
+            if not read and (self._closed or self._cursor.ended):
                 self.close()
                 raise StopAsyncIteration
             if not read:
@@ -65,6 +66,8 @@ class MessageStream:
 
     def receive(self, timeout: float | None = None) -> list[Message] | None:
         """Without an event loop: what has come, empty after ``timeout`` seconds; None at the end."""
+        if self._closed:
+            return None
         if self._batch:
             if not wait_sync(self._run.journal.when_complete, timeout):
                 return []
@@ -83,7 +86,10 @@ class MessageStream:
 
     def close(self) -> None:
         """Read no more. Idempotent."""
-        self._cursor.close()
+        if not self._closed:
+            self._closed = True
+            # By the engine: the garbage collector may call this in a thread that holds the journal's lock.
+            self._run.engine.call(self._cursor.close)
 
     def __del__(self) -> None:
         self.close()

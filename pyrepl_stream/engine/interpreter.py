@@ -86,7 +86,7 @@ def _compile(source: Union[str, ast.AST], filename: str, mode: str, flags: int) 
     """``compile``, again where Python 3.11 takes what another thread parses meanwhile for its own depth."""
     while True:
         try:
-            return compile(source, filename, mode, flags, dont_inherit=True)  # type: ignore[call-overload]  # both kinds of source
+            return compile(source, filename, mode, flags, dont_inherit=True)  # type: ignore[arg-type]  # typeshed knows no base of the three kinds of tree
         except SystemError as exc:
             if "recursion depth mismatch" not in str(exc):
                 raise

@@ -83,12 +83,12 @@ class Outbox:
 
     def lose(self, data: Union[str, bytes], reason: str) -> None:
         """Note in the queue that ``data`` was lost."""
-        self.note(size_of(data), reason)
+        if data:
+            self.note(size_of(data), reason)
 
     def note(self, size: int, reason: str) -> None:
         """Note in the queue that so many bytes were lost."""
-        if size:
-            self._queue.append((None, Lost(size, reason), "", None))
+        self._queue.append((None, Lost(size, reason), "", None))
 
     def take(self) -> Iterator[Item]:
         """Yield what is queued now and later, until the queue is empty."""

@@ -40,6 +40,7 @@ _stderr = StreamProxy(StreamType.STDERR, _fallback_err)
 _lock = threading.Lock()  # guards the two below
 _users = 0
 _replaced: list[tuple[Any, str, Any, Any]] = []
+_MISSING = object()
 
 
 def install() -> None:
@@ -49,9 +50,12 @@ def install() -> None:
         _users += 1
         if _users > 1:
             return
-        _fall_back_to(sys.stdout, sys.stderr)
+        if sys.stdout is not _stdout and sys.stderr is not _stderr:
+            _fallback_out.clear()
+            _fallback_err.clear()
+            _fall_back_to(sys.stdout, sys.stderr)
         for owner, name, make in _REPLACEMENTS:
-            original = getattr(owner, name)
+            original = getattr(owner, name, _MISSING)
             replacement = make(original)
             _replaced.append((owner, name, original, replacement))
             setattr(owner, name, replacement)
@@ -75,11 +79,16 @@ def uninstall() -> None:
 
 def _restore() -> None:
     for owner, name, original, replacement in reversed(_replaced):
-        if getattr(owner, name) is replacement:  # else somebody replaced it after us: theirs stays
+        now = getattr(owner, name, _MISSING)
+        if now is not replacement and now is not _MISSING:
+            continue  # somebody replaced it after us: theirs stays
+        if original is not _MISSING:
             setattr(owner, name, original)
+        elif now is replacement:
+            delattr(owner, name)
     _replaced.clear()
-    _fallback_out.clear()
-    _fallback_err.clear()
+    # The fallbacks stay: a handler that kept our stream still writes to what was there before us.
+    del _fallback_out[1:], _fallback_err[1:]
 
 
 def _after_fork() -> None:
@@ -103,18 +112,29 @@ def in_place() -> Iterator[None]:
 
     Code that belongs to no execution still writes to that replacement.
     """
+    install()
     out, err = sys.stdout, sys.stderr
-    if out is _stdout and err is _stderr:
-        yield
-        return
-    _fall_back_to(out, err)
-    sys.stdout, sys.stderr = _stdout, _stderr
+    if out is _stdout or err is _stderr:
+        out = err = None
+    else:
+        _fall_back_to(out, err)
+        sys.stdout, sys.stderr = _stdout, _stderr
     try:
         yield
     finally:
-        sys.stdout, sys.stderr = out, err
-        _fallback_out.pop()
-        _fallback_err.pop()
+        if out is not None:
+            sys.stdout, sys.stderr = out, err
+            _remove(_fallback_out, out)
+            _remove(_fallback_err, err)
+        uninstall()
+
+
+def _remove(fallbacks: list[Any], stream: Any) -> None:
+    """Take ``stream`` away, the newest one: another call may have come and gone meanwhile."""
+    for index in range(len(fallbacks) - 1, 0, -1):
+        if fallbacks[index] is stream:
+            del fallbacks[index]
+            return
 
 
 def fallback(stream: StreamType) -> Any:
@@ -262,18 +282,22 @@ def _emit(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def emit(self: Any, record: logging.LogRecord) -> None:
         run = current.get()
-        if run is None or self.stream not in (_stdout, _stderr, *_fallback_out, *_fallback_err):
+        ours = (_stdout, _stderr, *_fallback_out, *_fallback_err)
+        if run is None or not any(self.stream is stream for stream in ours):
             original(self, record)
-        elif self.stream in (_stdout, *_fallback_out) or not _is_plain(self.formatter):
-            stream = run.stdout if self.stream in (_stdout, *_fallback_out) else run.stderr
-            stream.write(self.format(record) + self.terminator)
-        else:
-            try:
-                run.say(
-                    LogMessage(level=record.levelname, logger=record.name, text=_TEXT.format(record))
-                )
-            except Exception:
-                self.handleError(record)  # as logging has it: a bad record never fails the program
+            return
+        try:
+            on_stdout = any(self.stream is stream for stream in (_stdout, *_fallback_out))
+            if on_stdout or not _is_plain(self.formatter):
+                stream = run.stdout if on_stdout else run.stderr
+                stream.write(self.format(record) + self.terminator)
+            else:
+                text = _TEXT.format(record)
+                run.say(LogMessage(level=record.levelname, logger=record.name, text=text))
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)  # as logging has it: a bad record never fails the program
 
     return emit
 
@@ -282,7 +306,9 @@ _TEXT = logging.Formatter("%(message)s")
 
 
 def _is_plain(formatter: Optional[logging.Formatter]) -> bool:
-    return formatter is None or formatter._fmt in ("%(message)s", logging.BASIC_FORMAT)
+    if formatter is None:
+        return True
+    return type(formatter) is logging.Formatter and formatter._fmt in ("%(message)s", logging.BASIC_FORMAT)
 
 
 def routed_input(original: Callable[..., str]) -> Callable[..., str]:
@@ -323,6 +349,23 @@ def _routed_exit(original: Callable[..., Any]) -> Callable[..., Any]:
     return routed
 
 
+def _display(original: Any) -> Any:
+    """``display`` as a builtin, where IPython has not put its own."""
+    if original is not _MISSING:
+        return original
+
+    def display(*values: object, display_id: Optional[str] = None, update: bool = False) -> None:
+        """Show values by their rich forms (``_repr_html_`` and its like)."""
+        run = current.get()
+        for value in values:
+            if run is None:
+                sys.stdout.write(f"{value!r}\n")
+            else:
+                run.display(value, display_id=display_id, update=update)
+
+    return display
+
+
 _REPLACEMENTS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (sys, "stdout", lambda original: _stdout),
     (sys, "stderr", lambda original: _stderr),
@@ -333,5 +376,6 @@ _REPLACEMENTS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (logging.StreamHandler, "emit", _emit),
     (builtins, "input", routed_input),
     (getpass, "getpass", routed_getpass),
+    (builtins, "display", _display),
     *((builtins, name, _routed_exit) for name in ("exit", "quit") if hasattr(builtins, name)),
 )

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Callable, Optional, Protocol, Union
 
 from ..errors import BufferOverflowError
+from ..journal import NEVER_DROPPED, cost_of
 from ..messages import GapMessage, Message, StreamType
 from .loop import LoopThread
 from .outbox import Coalescer, Lost, Outbox, size_of
@@ -76,8 +77,9 @@ class Writer:
         self._light = False  # while text flows: its writes are small
         self._sampled = 0  # writes whose sizes are in _sample
         self._sample = 0  # characters
-        self._lost: dict[int, int] = {}  # bytes that each thread could not write, ever
-        self._noted = 0  # of their sum
+        # How many writes, and bytes of output, each thread could not put here, ever.
+        self._lost: dict[int, tuple[int, int]] = {}
+        self._noted = (0, 0)  # of their sums
         self._encode: Optional[Callable[[str], bytes]] = None
         self._closed = False
         self._hurry = False  # the code was told to end: nobody waits at the gate any more
@@ -118,10 +120,10 @@ class Writer:
             if isinstance(data, str):
                 self.fallback(data)
             return
-        if stream is not None and not self._open and not self._wait_for_room():
-            self._escaped += len(data)  # type: ignore[arg-type]  # output is str or bytes
+        if not self._open and not isinstance(data, NEVER_DROPPED) and not self._wait_for_room():
+            self._escaped += cost_of(data) if isinstance(data, Message) else len(data)
             if self._escaped > SLACK:
-                self._lose(size_of(data))  # type: ignore[arg-type]
+                self._lose(0 if isinstance(data, Message) else size_of(data))
                 return
         self._outbox.post(stream, data, source)
         self._wake()
@@ -165,9 +167,10 @@ class Writer:
         return self._open
 
     def _lose(self, size: int) -> None:
-        # A total for each thread, which only that thread changes: no lock, and no memory for each loss.
+        # Totals for each thread, which only that thread changes: no lock, and no memory for each loss.
         thread = threading.get_ident()
-        self._lost[thread] = self._lost.get(thread, 0) + size
+        count, total = self._lost.get(thread, (0, 0))
+        self._lost[thread] = count + 1, total + size
 
     def _weigh(self, size: int) -> None:
         """Find out whether writes are small; wait when they are not and the engine has to catch up."""
@@ -265,12 +268,14 @@ class Writer:
 
     def _note_losses(self) -> bool:
         """Queue what was lost since the last note; whether there was any."""
-        lost = sum(list(self._lost.values())) - self._noted
-        self._noted += lost
-        if lost:
-            self._outbox.cut()
-            self._outbox.note(lost, _CANNOT_WAIT)
-        return lost > 0
+        losses = list(self._lost.values())
+        count, size = sum(loss[0] for loss in losses), sum(loss[1] for loss in losses)
+        if count == self._noted[0]:
+            return False
+        self._outbox.cut()
+        self._outbox.note(size - self._noted[1], _CANNOT_WAIT)
+        self._noted = count, size
+        return True
 
     def flush_bytes(self) -> None:
         """The code has ended: what waited for the rest of a character goes as it is."""

@@ -19,17 +19,19 @@ from ..messages import (
     CompleteMessage,
     ErrorMessage,
     GapMessage,
+    InputRequestMessage,
     Message,
     OutputMessage,
     ResultMessage,
 )
 
-__all__ = ("Journal", "Cursor", "Overflow", "OVERFLOW_POLICIES")
+__all__ = ("Journal", "Cursor", "Overflow", "OVERFLOW_POLICIES", "NEVER_DROPPED", "cost_of")
 
 Overflow = str
 OVERFLOW_POLICIES: tuple[Overflow, ...] = ("block", "drop_oldest", "drop_newest", "fail")
 
-_NEVER_DROPPED = (ResultMessage, ErrorMessage, CompleteMessage)
+# An input request too: the code would wait for ever for the answer to a question that nobody saw.
+NEVER_DROPPED = (ResultMessage, ErrorMessage, CompleteMessage, InputRequestMessage)
 _OVERHEAD = 400  # bytes that a message object costs besides its data
 _BATCH = 256 * 1024  # bytes that one read hands over at most, so that unread bytes stay countable
 
@@ -53,11 +55,19 @@ def _output_bytes(message: Message) -> int:
     return (message.bytes or 0) if isinstance(message, GapMessage) else 0
 
 
-def _cost(message: Message) -> int:
-    data = getattr(message, "data", None)
-    if isinstance(data, dict):
-        return _OVERHEAD + sum(sys.getsizeof(key) + sys.getsizeof(part) for key, part in data.items())
-    return _OVERHEAD + sys.getsizeof(data)
+def cost_of(message: Message) -> int:
+    """About how many bytes of memory a message takes."""
+    if isinstance(message, OutputMessage):
+        return _OVERHEAD + sys.getsizeof(message.data)
+    return _OVERHEAD + sum(_size(value) for value in vars(message).values())
+
+
+def _size(value: object) -> int:
+    if isinstance(value, dict):
+        return sum(_size(key) + _size(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return sum(_size(item) for item in value)
+    return sys.getsizeof(value)
 
 
 class Journal:
@@ -105,7 +115,7 @@ class Journal:
         """Number, stamp and keep ``message``; return it as it went in."""
         with self._lock:
             numbered = self._number(message)
-            cost = _cost(numbered)
+            cost = cost_of(numbered)
             dropped = self._must_drop(numbered, cost)
             if not dropped:
                 self._flush_dropping()  # before the next line counts what is not the gap's
@@ -154,7 +164,7 @@ class Journal:
     def _must_drop(self, message: Message, cost: int) -> bool:
         if self.limit is None or self.overflow not in ("drop_newest", "fail"):
             return False
-        if isinstance(message, _NEVER_DROPPED):
+        if isinstance(message, NEVER_DROPPED):
             return False
         return self._held() + cost > self.limit
 
@@ -179,7 +189,7 @@ class Journal:
     def _flush_dropping(self) -> None:
         gap, self._dropping = self._dropping, None
         if gap is not None:
-            self._push(gap, _cost(gap), self._output - (gap.bytes or 0))
+            self._push(gap, cost_of(gap), self._output - (gap.bytes or 0))
 
     def _push(self, message: Message, cost: int, output_before: int) -> None:
         self._total += cost
@@ -193,7 +203,7 @@ class Journal:
             record = self._ring[self._head]
             if record.end > held_from:
                 break
-            if isinstance(record.message, _NEVER_DROPPED):
+            if isinstance(record.message, NEVER_DROPPED):
                 self._pinned.append(record)
             self._ring[self._head] = _GONE
             self._head += 1
