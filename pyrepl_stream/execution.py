@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Generator, Iterable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from .journal import Cursor
 from .message_stream import MessageStream, Processor
 from .messages import InputRequestMessage, Message, StreamType
 from .results import ExecutionError, ExecutionResult, Result
-from .waiting import wait_async, wait_sync
+from .waiting import wait_async
 
 __all__ = ("Execution",)
 
@@ -39,6 +40,7 @@ class Execution:
         # Made at the start, so that the first iteration misses nothing, however fast the code is.
         self._first: Cursor | None = run.journal.cursor() if awaits_reader else None
         self._result: ExecutionResult | None = None
+        self._so_far: tuple[ExecutionResult, int] | None = None  # of a `wait` that timed out: up to where
 
     def __repr__(self) -> str:
         return f"<Execution {self.id} {self.status}>"
@@ -69,16 +71,31 @@ class Execution:
     def wait(self, timeout: float | None = None) -> ExecutionResult:
         """Wait without an event loop and return the result. Raises :class:`TimeoutError`.
 
-        Do not call it on a thread that runs an event loop: await the execution there.
+        It reads meanwhile, and goes on where it was when it is called again. Do not call it on a thread
+        that runs an event loop: await the execution there.
         """
         if self._result is None:
-            if timeout is not None and not wait_sync(self._run.when_done, timeout):
-                raise TimeoutError(f"execution {self.id} has not ended within {timeout} s")
-            result = ExecutionResult(self.id)
-            for message in self._stream():
-                result.add(message)
-            self._result = result
+            self._result = self._wait(timeout)
         return self._result
+
+    def _wait(self, timeout: float | None) -> ExecutionResult:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        result, after = self._so_far or (ExecutionResult(self.id), 0)
+        stream = self._stream(after)
+        try:
+            while True:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                received = stream.receive(left)
+                if received is None:
+                    return result
+                for message in received:
+                    result.add(message)
+                if left is not None and (not received or not left) and self._run.journal.completion is None:
+                    # Whoever has given up reading holds the code no longer, so the stream is closed.
+                    self._so_far = (result, stream.after)
+                    raise TimeoutError(f"execution {self.id} has not ended within {timeout} s")
+        finally:
+            stream.close()
 
     def attach(self, after: int = 0, *, follow: bool = False) -> MessageStream:
         """Read what comes after sequence number ``after``, also after the end.
@@ -96,9 +113,9 @@ class Execution:
             # By the engine: the garbage collector may call this in a thread that holds the journal's lock.
             self._run.engine.call(cursor.close)
 
-    def _stream(self) -> MessageStream:
+    def _stream(self, after: int = 0) -> MessageStream:
         cursor, self._first = self._first, None
-        cursor = cursor or self._run.journal.cursor()
+        cursor = cursor or self._run.journal.cursor(after)
         return MessageStream(self._run, cursor, self._processors, self._batch)
 
     async def _collect(self) -> ExecutionResult:

@@ -56,8 +56,6 @@ class MessageStream:
         return self._messages.popleft()
 
     def __iter__(self) -> Iterator[Message]:
-        if any(inspect.iscoroutinefunction(processor) for processor in self._processors):
-            raise UsageError("an async processor needs `async for`")
         try:
             while (received := self.receive()) is not None:
                 yield from received
@@ -66,6 +64,8 @@ class MessageStream:
 
     def receive(self, timeout: float | None = None) -> list[Message] | None:
         """Without an event loop: what has come, empty after ``timeout`` seconds; None at the end."""
+        if any(inspect.iscoroutinefunction(processor) for processor in self._processors):
+            raise UsageError("an async processor needs `async for`")
         if self._closed:
             return None
         if self._batch:
@@ -80,6 +80,11 @@ class MessageStream:
         if not self._processors:
             return read
         return [out for message in read for out in _run_chain(message, self._processors)]
+
+    @property
+    def after(self) -> int:
+        """The sequence number up to which messages were taken from the journal."""
+        return self._cursor.after
 
     async def aclose(self) -> None:
         self.close()

@@ -1,0 +1,150 @@
+"""The far end runs on every supported interpreter with nothing but the standard library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+import pyrepl_stream
+
+SOURCE = Path(pyrepl_stream.__file__).parent
+FAR_END = ("errors.py", "messages.py", "wire.py", "journal", "engine", "process")
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+
+
+@lru_cache(maxsize=1)
+def interpreters() -> dict[str, str]:
+    """By version, the interpreters found on the path and among those of pyenv."""
+    candidates = [sys.executable]
+    candidates += [path for version in VERSIONS if (path := shutil.which(f"python{version}"))]
+    root = os.environ.get("PYENV_ROOT", "")
+    if not root and (pyenv := shutil.which("pyenv")):
+        root = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=False).stdout.strip()
+    if root:
+        candidates += map(str, sorted(Path(root, "versions").glob("*/bin/python")))
+    found: dict[str, str] = {}
+    show = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
+    for candidate in candidates:
+        process = subprocess.run([candidate, "-c", show], capture_output=True, text=True, check=False)
+        if process.returncode == 0:
+            version, executable = process.stdout.splitlines()
+            found.setdefault(version, executable)
+    return found
+
+
+@pytest.fixture(scope="module")
+def far_end(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is sent to the far end, and nothing else of the package."""
+    root = tmp_path_factory.mktemp("far")
+    package = root / "pyrepl_stream"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in FAR_END:
+        source = SOURCE / name
+        if source.is_dir():
+            shutil.copytree(source, package / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, package / name)
+    return root
+
+
+PROGRAM = """
+import os, sys, threading
+from pyrepl_stream.engine import routing
+from pyrepl_stream.engine.interpreter import Interpreter
+from pyrepl_stream.engine.loop import LoopThread, engine_loop
+from pyrepl_stream.engine.python import PythonBody
+from pyrepl_stream.engine.run import Run
+from pyrepl_stream.wire import Decoder, encode
+
+loops = []
+def user_loop():
+    if not loops: loops.append(LoopThread("user"))
+    return loops[0]
+
+interpreter = Interpreter()
+def execute(number, code, stop=False):
+    run = Run(str(number), code, PythonBody(code, interpreter, user_loop), engine_loop(), limit=None, overflow="block")
+    done = threading.Event()
+    run.when_done(done.set)
+    engine_loop().call(run.start)
+    if stop: run.request_stop("interrupted")
+    assert done.wait(30), code
+    ended = threading.Event()
+    run.journal.when_complete(ended.set)
+    assert ended.wait(30), code
+    return run.journal.snapshot()
+
+routing.install()
+for number, (code, status) in enumerate([
+    ("for i in range(20000): print(i)", "ok"),
+    ("import sys; sys.stdout.buffer.write(b'\\\\xff'); print('\\\\ud800', file=sys.stderr)", "ok"),
+    ("import threading\\nt = threading.Thread(target=print, args=('thread',)); t.start(); t.join()", "ok"),
+    ("import concurrent.futures as f\\nwith f.ThreadPoolExecutor() as p: p.submit(print, 'job').result()", "ok"),
+    ("import asyncio\\nasync def g():\\n    for i in range(3): yield i\\nasync for i in g(): print(i)\\nawait asyncio.sleep(0, 5)", "ok"),
+    ("import asyncio\\nasync def m(): print('run')\\nasyncio.run(m())", "ok"),
+    ("import logging; logging.warning('log')", "ok"),
+    ("def f(): return 1 / 0\\nf()", "error"),
+    ("1 +", "error"),
+    ("exit(3)", "error"),
+    ("while True: pass", "interrupted"),
+    ("import asyncio; await asyncio.sleep(1000)", "interrupted"),
+]):
+    messages = execute(number, code, stop=status == "interrupted")
+    assert messages[-1].status == status, (code, messages[-3:])
+    assert [m.sequence for m in messages] == list(range(1, len(messages) + 1))
+    assert not any(m.type == "log" and m.logger == "pyrepl_stream" for m in messages), messages
+    decoded = list(Decoder().feed(b"".join(map(encode, messages))))
+    assert decoded == messages, code
+    if number == 0:
+        assert "".join(m.data for m in messages if m.type == "output") == "".join("%d\\n" % i for i in range(20000))
+    if number in (2, 3): assert "".join(m.data for m in messages if m.type == "output") in ("thread\\n", "job\\n")
+    for m in messages:
+        if m.type == "error": assert "pyrepl_stream" not in "".join(m.traceback), m.traceback
+for loop in loops: loop.stop()
+routing.uninstall()
+standard = set(getattr(sys, "stdlib_module_names", ())) | {"__main__", "pyrepl_stream"}
+if len(standard) > 2:
+    foreign = sorted({name.partition(".")[0] for name in sys.modules} - standard)
+    assert not [name for name in foreign if not name.startswith(("_", "sitecustomize", "usercustomize"))], foreign
+print("as it should be")
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_far_end_runs_a_program(far_end: Path, version: str) -> None:
+    python = interpreters().get(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on the path or under pyenv")
+    process = subprocess.run(
+        # -I: neither the user's packages nor the environment; -S: no installed packages at all.
+        [python, "-I", "-S", "-B", "-W", "error", "-c", f"import sys; sys.path.insert(0, {str(far_end)!r})\n{PROGRAM}"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (process.stdout, process.stderr) == ("as it should be\n", "")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_module_of_the_far_end_compiles(
+    far_end: Path, version: str, run_python: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    python = interpreters().get(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on the path or under pyenv")
+    modules = [
+        ".".join(path.relative_to(far_end).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(far_end.rglob("*.py"))
+    ]
+    program = f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"
+    process = run_python(program, "-S", "-B", "-W", "error", python=python, env={"PYTHONPATH": str(far_end)})
+    assert process.stderr == ""

@@ -1,0 +1,198 @@
+"""An execution as its caller sees it: processors, results, waiting."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pyrepl_stream import (
+    CompleteMessage,
+    EventMessage,
+    ExecutionResult,
+    GapMessage,
+    Message,
+    MessageType,
+    OutputMessage,
+    Session,
+    UsageError,
+)
+
+
+def upper(message: Message) -> Message:
+    return replace(message, data=message.text.upper()) if isinstance(message, OutputMessage) else message
+
+
+def doubled(message: Message) -> list[Message]:
+    return [message, EventMessage(execution_id=message.execution_id, sequence=message.sequence, name="seen")]
+
+
+def without_output(message: Message) -> Message | None:
+    return None if isinstance(message, OutputMessage) else message
+
+
+async def upper_async(message: Message) -> Message:
+    return upper(message)
+
+
+# -- processors ---------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("processor", [upper, upper_async])
+async def test_a_processor_changes_messages(async_session: Session, processor: Callable[..., object]) -> None:
+    execution = async_session.execute("print('abc')", processors=[processor])
+    assert (await execution).stdout == "ABC\n"
+
+
+@pytest.mark.anyio
+async def test_processors_run_in_order_and_may_add_and_drop(async_session: Session) -> None:
+    execution = async_session.execute("print('abc')", processors=(doubled, without_output))
+    assert {m.type async for m in execution} == {MessageType.EVENT, MessageType.COMPLETE}
+
+
+@pytest.mark.anyio
+async def test_an_error_in_a_processor_reaches_the_reader_and_leaves_the_session_usable(async_session: Session) -> None:
+    def fail(message: Message) -> Message:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await async_session.execute("print(1)", processors=[fail])
+    assert (await async_session.execute("1")).success
+
+
+def test_processors_work_without_an_event_loop(session: Session) -> None:
+    assert session.execute("print('abc')", processors=[upper]).wait(60).stdout == "ABC\n"
+    names = [m.type for m in session.execute("1", processors=[doubled])]
+    assert names == ["result", "event", "complete", "event"]
+
+
+def test_an_async_processor_without_an_event_loop_is_a_usage_error(session: Session) -> None:
+    with pytest.raises(UsageError, match="async"):
+        list(session.execute("1", processors=[upper_async]))
+
+
+# -- waiting ------------------------------------------------------------------------------------
+
+
+def test_wait_gives_up_after_its_timeout_and_may_be_called_again(session: Session) -> None:
+    session.namespace["go_on"] = go_on = threading.Event()
+    execution = session.execute("print(1); go_on.wait(); print(2)")
+    with pytest.raises(TimeoutError, match=execution.id):
+        execution.wait(0.01)
+    go_on.set()
+    assert execution.wait(60).stdout == "1\n2\n"
+    assert execution.wait() is execution.wait(0)
+
+
+def test_wait_with_a_timeout_reads_and_loses_nothing_of_long_output(session_of: Callable[..., Session]) -> None:
+    session = session_of(buffer_bytes=100_000)
+    outcome = session.execute("for i in range(20_000): print('x' * 999)").wait(60)
+    assert outcome.missing_bytes == 0
+    assert len(outcome.stdout) == 20_000_000
+
+
+def test_a_wait_that_timed_out_goes_on_where_it_was(session_of: Callable[..., Session]) -> None:
+    session = session_of(buffer_bytes=100_000)
+    session.namespace["go_on"] = go_on = threading.Event()
+    execution = session.execute("print('a' * 300_000); go_on.wait(); print('b' * 300_000)")
+    with pytest.raises(TimeoutError):
+        execution.wait(0.05)
+    go_on.set()
+    assert execution.wait(60).stdout == "a" * 300_000 + "\n" + "b" * 300_000 + "\n"
+
+
+# -- what is known so far -----------------------------------------------------------------------
+
+
+def test_what_was_said_so_far_can_be_seen_without_reading(session: Session) -> None:
+    session.namespace["go_on"] = go_on = threading.Event()
+    execution = session.execute("print(1); go_on.wait(); 5")
+    stream = iter(execution.attach())
+    while "\n" not in getattr(next(stream), "data", ""):
+        pass
+    assert (execution.stdout, execution.result, execution.status, execution.success) == ("1\n", None, "running", False)
+    go_on.set()
+    list(stream)
+    assert (execution.stdout, execution.result, execution.status, execution.success) == ("1\n", "5", "ok", True)
+
+
+def test_an_execution_that_is_kept_has_all_of_its_output(session_of: Callable[..., Session]) -> None:
+    session = session_of(buffer_bytes=10_000)
+    execution = session.execute("for i in range(1000): print('x' * 99)", keep=True)
+    execution.wait(60)
+    assert execution.stdout == ("x" * 99 + "\n") * 1000
+
+
+def test_a_result_collects_what_was_missing() -> None:
+    result = ExecutionResult("e")
+    for message in (GapMessage(bytes=5), GapMessage(bytes=None), GapMessage(bytes=7)):
+        result.add(message)
+    assert result.missing_bytes == 12
+    assert len(result.gaps) == 3
+
+
+def test_a_result_is_running_until_complete_is_there() -> None:
+    result = ExecutionResult("e")
+    assert (result.status, result.success) == ("running", False)
+    result.add(CompleteMessage(success=True))
+    assert (result.status, result.success) == ("ok", True)
+
+
+def test_an_error_is_text_with_its_parts(session: Session) -> None:
+    error = session.execute("raise ValueError('no')").wait(60).error
+    assert error == "ValueError: no"
+    assert error is not None
+    assert (error.name, error.value) == ("ValueError", "no")
+    assert error.traceback[-1] == "ValueError: no"
+
+
+def test_reprs_name_the_execution(session: Session) -> None:
+    execution = session.execute("1", execution_id="job")
+    execution.wait(60)
+    assert "job" in repr(execution)
+    assert "ok" in repr(execution)
+
+
+# -- garbage ------------------------------------------------------------------------------------
+
+
+def test_streams_that_are_garbage_in_mid_write_stop_nobody(run_python: Callable[..., object]) -> None:
+    # The collector may run in any thread at any place: also in the one that writes to the journal.
+    program = """
+import gc
+from pyrepl_stream import Session
+class Cycle:
+    def __init__(self, *kept): self.kept, self.own = kept, self
+with Session() as session:
+    gc.set_threshold(20, 1, 1)
+    writing = session.execute("import sys\\nfor i in range(20000): sys.stdout.write('x'); sys.stderr.write('y')")
+    count = 0
+    for message in writing:
+        Cycle(writing.attach(), session.execute("1", execution_id="other"))
+        count += len(getattr(message, "data", ""))
+        if message.type == "complete": break
+    print(count)
+"""
+    process = run_python(program, "-X", "dev", timeout=100)
+    assert (process.stdout, process.stderr) == ("40000\n", "")
+
+
+def test_an_execution_that_is_garbage_holds_no_writer_back(session_of: Callable[..., Session]) -> None:
+    session = session_of(buffer_bytes=10_000)
+    session.namespace["ended"] = ended = threading.Event()
+    session.execute("for i in range(5000): print('x' * 99)\nended.set()", execution_id="job")
+    gc.collect()
+    assert ended.wait(60)
+
+
+def test_finished_executions_are_forgotten_when_they_take_too_much(session_of: Callable[..., Session]) -> None:
+    session = session_of(buffer_bytes=50_000)
+    for number in range(60):
+        session.execute("print('x' * 100_000)", execution_id=str(number)).wait(60)
+    kept = len(session._runs)
+    assert 1 <= kept <= 40
+    assert str(59) in session._runs
