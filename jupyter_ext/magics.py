@@ -143,5 +143,9 @@ class RemoteStreamMagics(Magics):
             execution.input(text, request)
 
     def _end(self, view: PlainView | None, arguments: Arguments) -> None:
-        if view is not None and not view.result.success and not arguments.no_raise:
+        if view is None:
+            return
+        if view.result.status == "running":
+            raise RuntimeError("what shows the run's output failed: see its error above; the run goes on")
+        if not view.result.success and not arguments.no_raise:
             raise failure_of(view.result, arguments.timeout) from None

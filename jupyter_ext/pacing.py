@@ -99,12 +99,14 @@ class Pacer:
         while self._waiting and self._size - len(self._waiting[0][1]) >= _TAIL:
             skipped.append(self._waiting.popleft()[1])
             self._size -= len(skipped[-1])
-        stream, text = self._waiting.popleft()
-        cut = max(0, self._size - _TAIL)
-        cut = text.find("\n", cut) + 1 or cut
-        skipped.append(text[:cut])
-        self._waiting.appendleft((stream, text[cut:]))
-        self._size -= cut
+        cut = self._size - _TAIL
+        if cut > 0:
+            stream, text = self._waiting.popleft()
+            line = text.find("\n", cut, len(text) - 1)
+            cut = line + 1 if line >= 0 else cut
+            skipped.append(text[:cut])
+            self._waiting.appendleft((stream, text[cut:]))
+            self._size -= cut
         self._skipped_lines += sum(part.count("\n") for part in skipped)
         self._skipped_bytes += sum(len(part.encode("utf-8", "replace")) for part in skipped)
 

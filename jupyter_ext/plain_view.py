@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from pyrepl_stream import (
     CompleteMessage,
@@ -27,6 +28,7 @@ from .publisher import Publisher
 __all__ = ("PlainView",)
 
 _budget = Budget()
+_Rich = TypeVar("_Rich", DisplayMessage, ResultMessage)
 
 
 class PlainView:
@@ -59,8 +61,16 @@ class PlainView:
         wake()
 
     def _run(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._stream.close()
+            self._tell(None)  # whatever happened: the cell waits for it
+
+    def _read(self) -> None:
         shown = 0.0
-        while True:
+        messages: list[Message] | None = []
+        while messages is not None:
             wait = None if not self._pacer else max(0.0, shown + INTERVAL - time.monotonic())
             messages = self._stream.receive(wait)
             for message in messages or ():
@@ -68,10 +78,7 @@ class PlainView:
             if self._pacer and time.monotonic() >= shown + INTERVAL:
                 shown = time.monotonic()
                 self._show()
-            if messages is None:
-                break
         self._show_all()
-        self._tell(None)
 
     def _take(self, message: Message) -> None:
         if not isinstance(message, OutputMessage):  # the text is the execution's to keep
@@ -90,13 +97,22 @@ class PlainView:
             self._tell(message)
         elif isinstance(message, DisplayMessage):
             self._show_all()
-            self._publisher.display(message)
+            self._publish(self._publisher.display, message)
         elif isinstance(message, ResultMessage):
             self._show_all()
-            self._publisher.result(message)
+            self._publish(self._publisher.result, message)
         elif isinstance(message, CompleteMessage) and self._show_errors and not message.success:
             if message.error and self.result.error is not None and not self.result.error.traceback:
                 self._pacer.add("stderr", f"{message.error}\n")
+
+    def _publish(self, publish: Callable[[_Rich], None], message: _Rich) -> None:
+        """Show a MIME bundle; its text where the rest of it cannot be shown."""
+        try:
+            publish(message)
+        except Exception as exc:
+            text = str(message.data.get("text/plain", ""))
+            self._pacer.add("stdout", text + "\n")
+            self._pacer.add("stderr", f"[its other forms could not be sent: {exc}]\n")
 
     def _show(self) -> None:
         for stream, text in self._pacer.take(time.monotonic()):

@@ -39,6 +39,8 @@ class KernelPublisher:
         self._count = shell.displayhook.prompt_count
 
     def text(self, stream: str, text: str) -> None:
+        # JSON in UTF-8 has no lone surrogates.
+        text = text.encode("utf-8", "replace").decode()
         self._send("stream", {"name": stream, "text": text})
 
     def display(self, message: DisplayMessage) -> None:
@@ -63,8 +65,10 @@ class StreamPublisher:
         self._displays = shell.display_pub
 
     def text(self, stream: str, text: str) -> None:
-        self._streams[stream].write(text)
-        self._streams[stream].flush()
+        target = self._streams[stream]
+        encoding = getattr(target, "encoding", None) or "utf-8"
+        target.write(text.encode(encoding, "replace").decode(encoding))
+        target.flush()
 
     def display(self, message: DisplayMessage) -> None:
         transient = {"display_id": message.display_id} if message.display_id else {}

@@ -46,7 +46,8 @@ class Execution:
         return f"<Execution {self.id} {self.status}>"
 
     def __del__(self) -> None:
-        self.detach()
+        if self._first is not None:
+            self._first.abandon()
 
     @property
     def id(self) -> str:
@@ -104,7 +105,7 @@ class Execution:
         :class:`CursorError` for a negative ``after`` and one beyond the last message.
         """
         cursor = self._run.journal.cursor(after, follow=follow)
-        return MessageStream(self._run, cursor, self._processors, False)
+        return MessageStream(self._run, cursor, self._processors, self._batch)
 
     def detach(self) -> None:
         """No reader will come: never wait for one, keep the newest output."""

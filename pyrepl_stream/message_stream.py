@@ -31,7 +31,9 @@ class MessageStream:
         self._cursor = cursor
         self._processors = processors
         self._batch = batch
-        self._messages: deque[Message] = deque()
+        self._read: deque[Message] = deque()  # not yet processed
+        self._messages: deque[Message] = deque()  # not yet handed over
+        self._waiting = False
         self._closed = False
 
     def __aiter__(self) -> MessageStream:
@@ -39,20 +41,26 @@ class MessageStream:
 
     async def __anext__(self) -> Message:
         while not self._messages:
+            if self._read:
+                await self._process_next()
+                continue
             if self._batch:
-                await wait_async(self._run.journal.when_complete)
+                await wait_async(self._run.journal.when_due)
                 self._batch = False
-            read = [] if self._closed else self._cursor.read()
-            if not read and (self._closed or self._cursor.ended):
+            if not self._closed:
+                self._read.extend(self._cursor.read())
+            if self._read:
+                continue
+            if self._closed or self._cursor.ended:
                 self.close()
                 raise StopAsyncIteration
-            if not read:
+            if self._waiting:
+                raise UsageError("two tasks read one stream of messages: give each its own attach()")
+            self._waiting = True
+            try:
                 await wait_async(self._cursor.when_ready)
-            elif not self._processors:
-                self._messages.extend(read)
-            else:
-                for message in read:
-                    self._messages.extend(await self._process(message))
+            finally:
+                self._waiting = False
         return self._messages.popleft()
 
     def __iter__(self) -> Iterator[Message]:
@@ -69,17 +77,20 @@ class MessageStream:
         if self._closed:
             return None
         if self._batch:
-            if not wait_sync(self._run.journal.when_complete, timeout):
+            if not wait_sync(self._run.journal.when_due, timeout):
                 return []
             self._batch = False
-        read = self._cursor.read()
-        if not read and not self._cursor.ended and wait_sync(self._cursor.when_ready, timeout):
-            read = self._cursor.read()
-        if not read:
+        if not self._read:
+            self._read.extend(self._cursor.read())
+        if not self._read and not self._cursor.ended and wait_sync(self._cursor.when_ready, timeout):
+            self._read.extend(self._cursor.read())
+        if not self._read:
             return None if self._cursor.ended else []
-        if not self._processors:
-            return read
-        return [out for message in read for out in _run_chain(message, self._processors)]
+        while self._read:
+            self._messages.extend(_run_chain(self._read.popleft(), self._processors))
+        messages = list(self._messages)
+        self._messages.clear()
+        return messages
 
     @property
     def after(self) -> int:
@@ -91,23 +102,27 @@ class MessageStream:
 
     def close(self) -> None:
         """Read no more. Idempotent."""
-        if not self._closed:
-            self._closed = True
-            # By the engine: the garbage collector may call this in a thread that holds the journal's lock.
-            self._run.engine.call(self._cursor.close)
+        self._closed = True
+        self._cursor.close()
 
     def __del__(self) -> None:
-        self.close()
+        self._cursor.abandon()
 
-    async def _process(self, message: Message) -> list[Message]:
-        messages = [message]
-        for processor in self._processors:
-            processed: list[Message] = []
-            for one in messages:
-                returned = processor(one)
-                processed.extend(_listed(await returned if inspect.isawaitable(returned) else returned))
-            messages = processed
-        return messages
+    async def _process_next(self) -> None:
+        """Process one message. It stays unread when this is cancelled; one that fails is passed over."""
+        messages = [self._read[0]]
+        try:
+            for processor in self._processors:
+                processed: list[Message] = []
+                for one in messages:
+                    returned = processor(one)
+                    processed.extend(_listed(await returned if inspect.isawaitable(returned) else returned))
+                messages = processed
+        except Exception:
+            self._read.popleft()
+            raise
+        self._read.popleft()
+        self._messages.extend(messages)
 
 
 def _run_chain(message: Message, processors: tuple[Processor, ...]) -> list[Message]:

@@ -133,7 +133,7 @@ class Session:
 
     def _start(self) -> None:
         with self._lock:
-            if self._state == "closed":
+            if self._state in ("closing", "closed"):
                 raise SessionClosedError("the session was closed; make a new one")
             if self._state == "new":
                 routing.install()
@@ -142,15 +142,20 @@ class Session:
     def _begin_close(self) -> list[Run] | None:
         """Tell all executions to end; None when there is nothing to close."""
         with self._lock:
-            before, self._state = self._state, "closed"
+            if self._state in ("new", "closed"):
+                self._state = "closed"
+                return None
+            self._state = "closing"  # and stays so when this is cancelled: then close() goes on from here
             runs = list(self._runs.values())
-        if before != "open":
-            return None
         for run in runs:
             run.request_stop("killed")
         return runs
 
     def _finish_close(self, runs: list[Run]) -> None:
+        with self._lock:
+            if self._state == "closed":
+                return
+            self._state = "closed"
         closed = threading.Event()
 
         def close() -> None:
@@ -164,6 +169,7 @@ class Session:
 
         if engine_loop().call(close):
             closed.wait()
+        self._interpreter.forget_sources()
         routing.uninstall()
 
     # -- running code ------------------------------------------------------------------------
@@ -191,7 +197,7 @@ class Session:
             execution_id, code = execution_id or code.id, code.code
         if not isinstance(code, str):
             raise UsageError(f"code must be text or an ExecuteMessage, not {type(code).__name__}")
-        body = PythonBody(code, self._interpreter, self._loop_of_user)
+        body = PythonBody(code, self._interpreter, self._loop_of_user, self._retire)
         return self.launch(
             body,
             code,
@@ -280,6 +286,12 @@ class Session:
         if self._user_loop is None:
             self._user_loop = LoopThread("pyrepl-stream user code")
         return self._user_loop
+
+    def _retire(self, loop: LoopThread) -> None:
+        """Code does not let go of this loop: what awaits from now on gets another one."""
+        if self._user_loop is loop:
+            self._user_loop = None
+        loop.stop()
 
     def _admit(self, run: Run) -> None:
         self._waiting.append(run)

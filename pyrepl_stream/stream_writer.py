@@ -10,11 +10,15 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Protocol
 
+from .engine.loop import runs_event_loop
 from .engine.outbox import Coalescer, Lost, Outbox
 from .errors import UsageError
 from .messages import GapMessage, Message, StreamType
 
 __all__ = ("MessageSink", "StreamWriter")
+
+
+_LOOK = 0.1  # seconds between two looks at whether the sink's loop is still there
 
 
 class MessageSink(Protocol):
@@ -94,11 +98,13 @@ class StreamWriter(io.TextIOBase):
         self._raise_error()
 
     def _queue(self, text: str, size: int) -> None:
-        may_wait = asyncio._get_running_loop() is None
+        may_wait = not runs_event_loop()
         with self._room:
             self._raise_error()
             while may_wait and self._unsent and self._unsent + size > self._limit and not self._error:
-                self._room.wait()
+                self._room.wait(_LOOK)
+                if self._loop.is_closed():
+                    raise RuntimeError("the sink's event loop was closed with text still unsent")
             self._raise_error()
             if not may_wait and self._unsent and self._unsent + size > self._limit:
                 self._outbox.lose(text, "the sink lagged, and the writer could not wait")
@@ -106,7 +112,12 @@ class StreamWriter(io.TextIOBase):
                 self._outbox.post(self._stream, text, self._source)
                 self._unsent += size
             if self._sending is None:
-                self._sending = asyncio.run_coroutine_threadsafe(self._send(), self._loop)
+                sending = self._send()
+                try:
+                    self._sending = asyncio.run_coroutine_threadsafe(sending, self._loop)
+                except RuntimeError:  # the loop is closed
+                    sending.close()
+                    raise
 
     async def _send(self) -> None:
         while True:

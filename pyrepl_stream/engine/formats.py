@@ -68,11 +68,9 @@ def _call(value: Any, method: str) -> Any:
     """The result of a display method, None when there is none or it fails: repr is still there."""
     if isinstance(value, type):
         return None  # the class of a displayable object is not displayable itself
-    function = getattr(value, method, None)
-    if not callable(function):
-        return None
     try:
-        return function()
+        function = getattr(value, method, None)
+        return function() if callable(function) else None
     except Exception:
         return None
 

@@ -31,6 +31,7 @@ class Interpreter:
 
     def __init__(self, namespace: Optional[MutableMapping[str, Any]] = None) -> None:
         self._own = namespace is None
+        self._files: list[str] = []  # names under which the source of cells is known
         self.namespace: dict[str, Any] = namespace if namespace is not None else {"__name__": "__main__"}  # type: ignore[assignment]  # exec takes a real dict only, and says so itself
         self.namespace.setdefault("__builtins__", builtins)
         if self._own:
@@ -40,6 +41,7 @@ class Interpreter:
         """Raises :class:`SyntaxError`, :class:`ValueError` (a NUL character) and :class:`OverflowError`."""
         lines = code.splitlines(keepends=True)
         # A time of None: `linecache.checkcache` keeps such an entry, so tracebacks find the lines.
+        self._files.append(filename)
         linecache.cache[filename] = (len(code), None, lines, filename)
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         tree = _compile(code, filename, "exec", flags | ast.PyCF_ONLY_AST)
@@ -59,6 +61,12 @@ class Interpreter:
             for part in parts
         ]
         return Program(steps, value is not None)
+
+    def forget_sources(self) -> None:
+        """The session has ended: tracebacks need the lines of its cells no longer."""
+        for filename in self._files:
+            linecache.cache.pop(filename, None)
+        self._files.clear()
 
     def run(self, program: Program) -> Any:
         """Run code without ``await``; return the value of its last expression."""

@@ -10,10 +10,19 @@ import asyncio
 import atexit
 import contextvars
 import os
+import sys
 import threading
 from typing import Any, Callable, Optional
 
-__all__ = ("LoopThread", "engine_loop")
+__all__ = ("LoopThread", "engine_loop", "process_is_leaving", "runs_event_loop")
+
+
+def runs_event_loop() -> bool:
+    """Whether the calling thread runs an event loop, which must not be made to wait."""
+    if asyncio._get_running_loop() is not None:
+        return True
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
 
 
 class LoopThread:
@@ -101,6 +110,21 @@ def _forget() -> None:
     _running.clear()
 
 
+_leaving = False
+
+
+def process_is_leaving() -> bool:
+    """Whether the process is about to end: nobody may be waited for any more."""
+    return _leaving
+
+
+def _leave() -> None:
+    global _leaving
+    _leaving = True
+
+
 atexit.register(_stop_all)
+# Before `concurrent.futures` waits for its workers, which may wait for a reader; `atexit` is too late.
+threading._register_atexit(_leave)  # type: ignore[attr-defined]  # private, and there since Python 3.9
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)

@@ -26,16 +26,23 @@ __all__ = ("PythonBody",)
 class PythonBody:
     """Code in a namespace. ``user_loop`` gives the loop on which its top-level ``await`` runs.
 
+    ``retire`` is told of a loop that code has blocked for good, so that others get another one.
+
     An interrupt is an asynchronous KeyboardInterrupt: it comes at the next Python instruction of the
     thread, so not inside ``time.sleep`` or C code. Code that awaits is cancelled.
     """
 
     def __init__(
-        self, code: str, interpreter: Interpreter, user_loop: Callable[[], LoopThread]
+        self,
+        code: str,
+        interpreter: Interpreter,
+        user_loop: Callable[[], LoopThread],
+        retire: Callable[[LoopThread], None] = LoopThread.stop,
     ) -> None:
         self._code = code
         self._interpreter = interpreter
         self._user_loop = user_loop
+        self._retire = retire
         self._run: Optional[Run] = None
         self._thread: Optional[int] = None  # where an interrupt goes, from when it cannot hit the compiler
         self._loop: Optional[LoopThread] = None
@@ -72,6 +79,10 @@ class PythonBody:
         else:
             self._loop.call(self._cancel)  # where the thread was interrupted after the hand-over
         self._ended = True
+
+    def given_up(self) -> None:
+        if self._loop is not None and not self._reached:
+            self._retire(self._loop)
 
     def _hand_over(self, run: Run, program: Program) -> None:
         """The code awaits: it goes on as a task of the session's loop."""

@@ -29,6 +29,7 @@ __all__ = ("Run", "Body", "READER_GRACE", "INTERRUPT_GRACE")
 
 READER_GRACE = 5.0  # seconds that a full buffer waits for its first reader before it goes on without
 INTERRUPT_GRACE = 1.0  # seconds that interrupted code has to end before its caller goes on without it
+KILL_GRACE = 0.1  # the same, for code that was killed
 
 
 class Body(Protocol):
@@ -42,6 +43,9 @@ class Body(Protocol):
 
     def ended(self) -> None:
         """`finished` was heard: no ``stop`` comes any more."""
+
+    def given_up(self) -> None:
+        """The caller goes on without waiting for the end."""
 
 
 class Run:
@@ -153,7 +157,7 @@ class Run:
             self._end(CompleteMessage())
             return
         self._body.stop(force=reason == "killed")
-        self._later(INTERRUPT_GRACE if reason != "killed" else TICK, self._give_up)
+        self._later(INTERRUPT_GRACE if reason != "killed" else KILL_GRACE, self._give_up)
 
     def close(self) -> None:
         """The session ends: write what is there, and no more."""
@@ -169,6 +173,7 @@ class Run:
                 "the code does not react to the interrupt (a sleep, or C code that does not return): "
                 "it goes on in the background"
             )
+            self._body.given_up()
             self.say(LogMessage(level="WARNING", logger="pyrepl_stream", text=text))
             self._end(CompleteMessage())
 

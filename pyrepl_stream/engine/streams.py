@@ -238,6 +238,12 @@ class StreamProxy(threading.local):
     def __iter__(self) -> Any:
         return iter(self._target())
 
+    def __enter__(self) -> StreamProxy:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Leaving does not close: the stream is everybody's."""
+
     def __repr__(self) -> str:
         return f"<{self._stream.value} of the execution that writes>"
 

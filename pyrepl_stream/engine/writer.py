@@ -20,7 +20,7 @@ from typing import Callable, Optional, Protocol, Union
 from ..errors import BufferOverflowError
 from ..journal import NEVER_DROPPED, cost_of
 from ..messages import GapMessage, Message, StreamType
-from .loop import LoopThread
+from .loop import LoopThread, process_is_leaving, runs_event_loop
 from .outbox import Coalescer, Lost, Outbox, size_of
 
 __all__ = ("Sink", "Writer")
@@ -154,8 +154,8 @@ class Writer:
 
     def _wait_for_room(self) -> bool:
         """Wait at the gate. False when this thread must not wait: it runs an event loop."""
-        may_wait = asyncio._get_running_loop() is None
-        while not self._open and not self._hurry:
+        may_wait = not runs_event_loop()
+        while not self._open and not self._hurry and not process_is_leaving():
             if self._fail and self._sink.overflowed:
                 raise BufferOverflowError(
                     "the reader lags by more than buffer_bytes, and overflow is 'fail': "
@@ -180,7 +180,7 @@ class Writer:
             self._light = self._sample <= _SMALL * self._sampled
             self._sampled = 0
             self._point()
-        if self._outbox.pending() > AHEAD and asyncio._get_running_loop() is None:
+        if self._outbox.pending() > AHEAD and not runs_event_loop():
             while self._outbox.pending() > AHEAD and self._open and not self._hurry:
                 time.sleep(TICK)
 

@@ -103,9 +103,10 @@ class Journal:
         self._output = 0  # bytes of output of all messages ever numbered
         self._dropping: Optional[GapMessage] = None  # grows while drop_newest drops
         self._cursors: list[Cursor] = []
-        self._complete_wakers: list[Callable[[], None]] = []
+        self._due_wakers: list[Callable[[], None]] = []
         self._writer_waits = False
         self._complete = 0  # the sequence of `complete`
+        self._asked = False  # for input
         self.completion: Optional[CompleteMessage] = None
         self._closed = False
 
@@ -116,6 +117,8 @@ class Journal:
         with self._lock:
             numbered = self._number(message)
             cost = cost_of(numbered)
+            if any(cursor._closed for cursor in self._cursors):  # abandoned
+                self._cursors = [cursor for cursor in self._cursors if not cursor._closed]
             dropped = self._must_drop(numbered, cost)
             if not dropped:
                 self._flush_dropping()  # before the next line counts what is not the gap's
@@ -157,6 +160,8 @@ class Journal:
         if isinstance(numbered, CompleteMessage):
             self._complete = self._last
             self.completion = numbered
+        elif isinstance(numbered, InputRequestMessage):
+            self._asked = True
         if isinstance(numbered, GapMessage):
             numbered = replace(numbered, first=self._last)
         return numbered
@@ -268,14 +273,20 @@ class Journal:
             self._cursors.append(cursor)
             return cursor
 
-    def when_complete(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, from any thread, when `complete` is there or nothing more comes."""
+    def when_due(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, from any thread, when there is something to do for a reader of batches.
+
+        That is when `complete` has come, when nothing more comes, or when the code asks for input.
+        """
         with self._lock:
-            ready = self._complete > 0 or self._closed
+            ready = self._is_due()
             if not ready:
-                self._complete_wakers.append(wake)
+                self._due_wakers.append(wake)
         if ready:
             wake()
+
+    def _is_due(self) -> bool:
+        return self._complete > 0 or self._closed or self._asked
 
     def snapshot(self) -> list[Message]:
         """All messages that are kept now, in order."""
@@ -311,9 +322,9 @@ class Journal:
 
     def _take_wakers(self) -> list[Callable[[], None]]:
         wakers = [cursor._waker for cursor in self._cursors if cursor._waker is not None]
-        if self._complete or self._closed:
-            wakers += self._complete_wakers
-            self._complete_wakers = []
+        if self._is_due():
+            wakers += self._due_wakers
+            self._due_wakers = []
         for cursor in self._cursors:
             cursor._waker = None
         return wakers
@@ -405,6 +416,12 @@ class Cursor:
             wake()
         if notify:
             journal._on_room()
+
+    def abandon(self) -> None:
+        """As :meth:`close`, for a finalizer: it may run inside any method here, so it takes no lock."""
+        self._closed = True
+        self._holds = False
+        self._journal._on_room()
 
     def _upcoming(self) -> list[_Record]:
         """The records after this place, a batch of them."""

@@ -6,6 +6,7 @@ execution lags and its policy is ``block``, the pipe is not read, so the command
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import os
 import selectors
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Optional, Union
 
@@ -48,6 +50,7 @@ class ProcessBody:
         self._run: Optional[Run] = None
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._stopped: Optional[float] = None  # when the end was asked for
+        self._forced = False
         self._ended = False
 
     # -- the engine's thread -----------------------------------------------------------------
@@ -62,6 +65,7 @@ class ProcessBody:
         if self._ended:
             return
         if force:
+            self._forced = True
             self._signal(signal.SIGKILL)
             return
         self._signal(signal.SIGINT)
@@ -72,6 +76,9 @@ class ProcessBody:
 
     def ended(self) -> None:
         self._ended = True
+
+    def given_up(self) -> None:
+        """Nothing more can be done than was done."""
 
     def _signal(self, number: int) -> bool:
         """Signal the whole group, also when its leader has gone; False when nobody is left."""
@@ -112,6 +119,7 @@ class ProcessBody:
             bufsize=0,
             start_new_session=True,
         )
+        _alive.add(self)
         if self._stopped is not None:  # before there was a process to signal
             self._signal(signal.SIGKILL)
         assert process.stdout is not None and process.stderr is not None
@@ -123,6 +131,7 @@ class ProcessBody:
                 text = "background processes of the command go on, and what they print comes later"
                 run.say(LogMessage(level="INFO", logger="pyrepl_stream", text=text))
             run.finished(self._end(process))
+            _alive.discard(self)  # what the command left in the background was left on purpose
             while selector.get_map():  # what background processes print keeps its execution
                 self._read_ready(run, selector, None)
 
@@ -169,7 +178,7 @@ class ProcessBody:
         code = process.wait()
         if self._stopped is not None:
             # The rest of the group was told to end too. (It may stay as zombies that nobody reaps.)
-            deadline = self._stopped + 2 * _TERMINATE_AFTER + 0.1
+            deadline = self._stopped + (0.0 if self._forced else 2 * _TERMINATE_AFTER) + 0.05
             while self._signal(0) and time.monotonic() < deadline:
                 time.sleep(0.005)
             return CompleteMessage(
@@ -181,6 +190,18 @@ class ProcessBody:
             error = f"the command was ended by {signal.Signals(-code).name}"
             return CompleteMessage(status="error", exit_code=128 - code, error=error)
         return CompleteMessage(status="error", exit_code=code, error=f"the command exited with {code}")
+
+
+_alive: weakref.WeakSet[ProcessBody] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    """The process ends, and nobody is left to stop or read what it started."""
+    for body in list(_alive):
+        body._signal(signal.SIGKILL)
+
+
+atexit.register(_end_all)
 
 
 def _exit_of(process: subprocess.Popen[bytes]) -> int:

@@ -78,7 +78,7 @@ def execute(number, code, stop=False):
     if stop: run.request_stop("interrupted")
     assert done.wait(30), code
     ended = threading.Event()
-    run.journal.when_complete(ended.set)
+    run.journal.when_due(ended.set)
     assert ended.wait(30), code
     return run.journal.snapshot()
 

@@ -186,15 +186,15 @@ def test_closing_a_cursor_wakes_who_waits_for_it() -> None:
 
 
 @pytest.mark.parametrize("end", [Journal.close, lambda journal: journal.append(CompleteMessage())])
-def test_when_complete_calls_at_the_end_and_after_it(end: Callable[[Journal], object]) -> None:
+def test_when_due_calls_at_the_end_and_after_it(end: Callable[[Journal], object]) -> None:
     journal = Journal("e")
     before, after = threading.Event(), threading.Event()
-    journal.when_complete(before.set)
+    journal.when_due(before.set)
     journal.append(output())
     assert not before.is_set()
     end(journal)
     assert before.is_set()
-    journal.when_complete(after.set)
+    journal.when_due(after.set)
     assert after.is_set()
 
 
