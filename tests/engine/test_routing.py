@@ -48,8 +48,7 @@ def follow_until(messages: Iterator[Message], text: str) -> str:
         "t = threading.Thread(target=print, args=('x',)); t.start(); t.join()",
         "t = threading.Timer(0, print, args=('x',)); t.start(); t.join()",
         "class T(threading.Thread):\n    def run(self): print('x')\nt = T(); t.start(); t.join()",
-        "def outer():\n    t = threading.Thread(target=print, args=('x',)); t.start(); t.join()\n"
-        "t = threading.Thread(target=outer); t.start(); t.join()",
+        "def outer(): t = threading.Thread(target=print, args=('x',)); t.start(); t.join()\nt = threading.Thread(target=outer); t.start(); t.join()",
         "t = threading.Thread(target=print, args=('x',), daemon=True); t.start(); t.join()",
         "with ThreadPoolExecutor() as pool: pool.submit(print, 'x')",
         "with ThreadPoolExecutor() as pool: list(pool.map(print, 'x'))",
