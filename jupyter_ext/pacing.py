@@ -102,10 +102,12 @@ class Pacer:
         cut = self._size - _TAIL
         if cut > 0:
             stream, text = self._waiting.popleft()
-            line = text.find("\n", cut, len(text) - 1)
-            cut = line + 1 if line >= 0 else cut
+            cut = text.find("\n", cut) + 1 or cut
+            if cut == len(text) and not self._waiting:
+                cut = self._size - _TAIL  # one line that is longer than the tail: its end is better than none
             skipped.append(text[:cut])
-            self._waiting.appendleft((stream, text[cut:]))
+            if cut < len(text):
+                self._waiting.appendleft((stream, text[cut:]))
             self._size -= cut
         self._skipped_lines += sum(part.count("\n") for part in skipped)
         self._skipped_bytes += sum(len(part.encode("utf-8", "replace")) for part in skipped)

@@ -164,7 +164,8 @@ def test_late_thread_prints_to_the_cell_that_started_it(any_kernel: Kernel) -> N
     assert other.text() == "mine\n"
     got = any_kernel.run("print([m.data async for m in owner.attach(2) if m.type == 'output'])")
     follow = any_kernel.run(
-        "async for m in owner.attach(follow=True):\n    if m.type == 'output':\n        print(m.data); break"
+        "text = ''\nasync for m in owner.attach(follow=True):\n    if m.type == 'output':\n        text += m.data\n"
+        "    if text.endswith('\\n'):\n        print(text); break"
     )
     assert got.ok
     assert follow.text() == "from the thread\n\n"
@@ -298,6 +299,43 @@ def test_alternating_streams_keep_their_order_and_few_messages(any_kernel: Kerne
     numbers = re.sub(r"\x1b\[\d+m", "", "".join(content["text"] for content in cell.of("stream"))).split()
     assert numbers == [str(n) for i in range(500) for n in (i, -i)]
     assert len(cell.of("stream")) < 200
+
+
+@pytest.mark.parametrize("first", ["%%time\n", "%%capture\n"])
+def test_a_blocking_cell_as_the_first_use_leaves_the_routing_in_place(fresh_kernel: Kernel, first: str) -> None:
+    assert fresh_kernel.run("%load_ext jupyter_ext").ok
+    assert fresh_kernel.run(first + "%%remote_stream\nprint('a')").ok
+    assert fresh_kernel.run("%%remote_stream --out later\nprint('b')").text() == "b\n"
+    assert fresh_kernel.run("print(repr(later.stdout))").text() == "'b\\n'\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "shows"),
+    [
+        ("print('\\ud800 and on')", "and on"),
+        ("class A:\n    def _repr_json_(self): return {'a': object()}\n    def __repr__(self): return 'an A'\nA()", "an A"),
+        ("for i in range(24): print(str(i) * 65535)", "23"),
+    ],
+    ids=["surrogate", "bad JSON", "long lines"],
+)
+@pytest.mark.parametrize("before", ["", "%%time\n"], ids=["awaited", "blocking"])
+def test_what_cannot_be_sent_as_it_is_does_not_hold_the_cell(
+    any_kernel: Kernel, before: str, code: str, shows: str
+) -> None:
+    cell = any_kernel.run(f"{before}%%remote_stream\n{code}")
+    assert cell.ok
+    assert shows in cell.text() or shows in str(cell.of("execute_result"))
+    assert any_kernel.run("print('alive')").text() == "alive\n"
+
+
+def test_the_environment_turns_the_magic_into_batch(any_kernel: Kernel) -> None:
+    assert any_kernel.run("import os; os.environ['PYREPL_STREAM_DISABLE_STREAMING'] = '1'").ok
+    try:
+        cell = any_kernel.run("%%remote_stream\nimport time\nfor i in range(3): print(i); time.sleep(0.05)")
+        assert [content["text"] for content in cell.of("stream")] == ["0\n1\n2\n"]
+        assert any_kernel.run("%%remote_stream\nprint(input())", answer="bob").text() == "bob\n"
+    finally:
+        assert any_kernel.run("del os.environ['PYREPL_STREAM_DISABLE_STREAMING']").ok
 
 
 def test_unload_restores_everything(fresh_kernel: Kernel) -> None:

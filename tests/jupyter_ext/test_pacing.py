@@ -80,6 +80,23 @@ def test_no_message_is_longer_than_the_limit_and_the_rate_holds(sizes: list[int]
         assert sum(size for at, size in shown if start <= at < start + 3) < 3_000_000
 
 
+@given(st.lists(st.tuples(st.integers(1, 70_000), st.booleans()), max_size=60))
+def test_whatever_is_added_comes_to_an_end_and_the_last_of_it_is_shown(pieces: list[tuple[int, bool]]) -> None:
+    pacer = Pacer(Budget())
+    for size, ends_line in pieces:
+        pacer.add("stdout", "x" * (size - 1) + ("\n" if ends_line else "y"))
+    now = 0.0
+    shown = ""
+    for _ in range(1000):
+        if not pacer:
+            break
+        shown += "".join(text for _, text in pacer.take(now))
+        now += INTERVAL
+    assert not pacer
+    if pieces:
+        assert shown[-1] == ("\n" if pieces[-1][1] else "y")
+
+
 def test_budget_is_shared() -> None:
     budget = Budget(rate=10, burst=100)
     assert budget.take(80, 0.0) == 80
