@@ -103,7 +103,6 @@ class RemoteStreamMagics(Magics):
             """Everything that looks at the run is there before its code starts."""
             quiet = arguments.no_raise or arguments.detach
             views.append(PlainView(execution, publisher, show_errors=quiet))
-            execution.detach()  # the view reads it
             if arguments.out is not None:
                 self._shell.user_ns[arguments.out] = execution
 

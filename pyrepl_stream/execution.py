@@ -105,14 +105,14 @@ class Execution:
         :class:`CursorError` for a negative ``after`` and one beyond the last message.
         """
         cursor = self._run.journal.cursor(after, follow=follow)
+        self.detach()  # the first reader has come
         return MessageStream(self._run, cursor, self._processors, self._batch)
 
     def detach(self) -> None:
         """No reader will come: never wait for one, keep the newest output."""
         cursor, self._first = self._first, None
         if cursor is not None:
-            # By the engine: the garbage collector may call this in a thread that holds the journal's lock.
-            self._run.engine.call(cursor.close)
+            cursor.close()
 
     def _stream(self, after: int = 0) -> MessageStream:
         cursor, self._first = self._first, None

@@ -88,10 +88,10 @@ def test_batch_that_asks_for_input_can_be_answered() -> None:
 
 
 async def test_a_cancelled_read_loses_nothing() -> None:
-    import anyio
+    import anyio.lowlevel
 
     async def slow(message: Message) -> Message:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         await gate.wait()
         return message
 
