@@ -180,9 +180,9 @@ class Writer:
             self._light = self._sample <= _SMALL * self._sampled
             self._sampled = 0
             self._point()
-        if self._outbox.pending() > AHEAD and not runs_event_loop():
-            while self._outbox.pending() > AHEAD and self._open and not self._hurry:
-                time.sleep(TICK)
+        # On an event loop too: this is the engine's turn at the GIL, some milliseconds, and no reader's.
+        while self._outbox.pending() > AHEAD and self._open and not self._hurry and not process_is_leaving():
+            time.sleep(TICK)
 
     def _wake(self) -> None:
         if not self._flowing:
