@@ -30,8 +30,6 @@ from .streams import StreamProxy
 
 __all__ = ("install", "uninstall", "bound", "unbind", "in_place")
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-
 _fallback_out: list[Any] = []
 _fallback_err: list[Any] = []
 _stdout = StreamProxy(StreamType.STDOUT, _fallback_out)
