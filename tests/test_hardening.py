@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -260,3 +261,22 @@ def test_a_value_that_breaks_on_every_look_still_has_its_repr() -> None:
 def test_stdout_works_as_a_context_manager() -> None:
     with Session() as session:
         assert session.execute("import sys\nwith sys.stdout as f: f.write('x')\nprint('y')").wait(60).stdout == "xy\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_that_kept_a_write_neither_waits_nor_loses_its_text(
+    run_python: Callable[..., object],
+) -> None:
+    code = (
+        "import os, sys\nw = sys.stdout.write\npid = os.fork()\nif not pid:\n"
+        "    for _ in range(40): w('x' * 10**6)\n    sys.stdout.flush(); os._exit(0)\n"
+        "print(os.waitpid(pid, 0)[1])"
+    )
+    program = f"""
+from pyrepl_stream import Session
+with Session() as session:
+    assert session.execute({code!r}).wait().stdout == "0\\n"
+"""
+    process = run_python(program)
+    assert (process.stderr, process.returncode) == ("", 0)  # type: ignore[attr-defined]
+    assert process.stdout == "x" * 40 * 10**6  # type: ignore[attr-defined]

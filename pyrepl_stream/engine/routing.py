@@ -95,6 +95,9 @@ def _after_fork() -> None:
     _lock = threading.Lock()
     _users = 0
     if _replaced:
+        run = current.get()
+        if run is not None:
+            run.writer.after_fork()
         _unbind()
         current.set(None)
         _restore()

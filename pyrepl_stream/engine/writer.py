@@ -152,6 +152,11 @@ class Writer:
         """Let nobody wait for room any more: the code was told to end."""
         self._hurry = True
 
+    def after_fork(self) -> None:
+        """This is the child: there is no engine here, and the execution is the parent's."""
+        self._closed = True
+        self._point()
+
     def _wait_for_room(self) -> bool:
         """Wait at the gate. False when this thread must not wait: it runs an event loop."""
         may_wait = not runs_event_loop()
