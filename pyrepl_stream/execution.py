@@ -165,7 +165,8 @@ class Execution:
 
         Code in a thread is interrupted at its next Python instruction; ``time.sleep`` and C code
         cannot be. What has not ended after a second is left to itself, and `complete` comes
-        nevertheless, so the caller gets control back.
+        nevertheless, so the caller gets control back. A command ends with all that it started: what
+        does not react gets SIGTERM and then SIGKILL, at once when this is called again.
         """
         self._run.request_stop("interrupted")
         return _Done(self._run)
@@ -176,7 +177,10 @@ class Execution:
         return _Done(self._run)
 
     def input(self, text: str | None, request: InputRequestMessage | None = None) -> None:
-        """Answer an ``input_request``, the newest by default; None is the end of the input."""
+        """Answer an ``input_request``, the newest by default; None is the end of the input.
+
+        Raises :class:`UsageError` when nothing was asked, or when it was answered already.
+        """
         if request is None:
             for message in reversed(self._run.journal.snapshot()):
                 if isinstance(message, InputRequestMessage):
@@ -184,7 +188,8 @@ class Execution:
                     break
             else:
                 raise UsageError(f"execution {self.id} has not asked for input")
-        self._run.answer(request, text)
+        if not self._run.answer(request, text):
+            raise UsageError(f"the question {request.prompt!r} of execution {self.id} was answered already")
 
     def writer(self, source: str = "", stream: StreamType = StreamType.STDOUT) -> LineWriter:
         """A line-buffered writer with a label of its own, for the program that hosts the session."""

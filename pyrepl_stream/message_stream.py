@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
+from typing import Callable, Optional, Union
 
 from .engine.run import Run
 from .errors import UsageError
@@ -14,8 +15,8 @@ from .waiting import wait_async, wait_sync
 
 __all__ = ("MessageStream", "Processor")
 
-Processed = Message | Iterable[Message] | None
-Processor = Callable[[Message], Processed | Awaitable[Processed]]
+Processed = Optional[Union[Message, Iterable[Message]]]
+Processor = Callable[[Message], Union[Processed, Awaitable[Processed]]]
 """From a message to a message, to several, or to None, which drops it; plain or ``async``."""
 
 

@@ -60,7 +60,7 @@ class ExecutionResult:
 
     ``stdout`` and ``stderr`` hold bytes that were no UTF-8 as surrogate escapes, so that
     ``stdout.encode("utf-8", "surrogateescape")`` is what was written. ``missing_bytes`` counts output
-    that was dropped; ``status`` is that of `complete`. ``duration`` is in seconds.
+    that was dropped; ``status`` and ``value`` are those of `complete`. ``duration`` is in seconds.
     """
 
     id: str
@@ -70,6 +70,7 @@ class ExecutionResult:
     error: ExecutionError | None = None
     exit_code: int | None = None
     duration: float = 0.0
+    value: Any = None
     displays: list[DisplayMessage] = field(default_factory=list)
     logs: list[LogMessage] = field(default_factory=list)
     gaps: list[GapMessage] = field(default_factory=list)
@@ -108,6 +109,7 @@ class ExecutionResult:
         elif isinstance(message, CompleteMessage):
             self.success, self.status = message.success, message.status
             self.exit_code, self.duration = message.exit_code, message.duration
+            self.value = message.value
             if self.error is None and message.error:
                 name, _, value = message.error.partition(": ")
                 self.error = ExecutionError.of(ErrorMessage(name=name, value=value))

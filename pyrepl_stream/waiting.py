@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import Callable
+from typing import Callable, Optional
 
 __all__ = ("Subscribe", "wait_async", "wait_sync")
 
@@ -14,34 +15,42 @@ Subscribe = Callable[[Callable[[], None]], None]
 
 async def wait_async(subscribe: Subscribe) -> None:
     """Wait, on asyncio or trio, until the callback given to ``subscribe`` is called, by any thread."""
-    import anyio  # here, so that `import pyrepl_stream` does not pay for it
-
-    event = anyio.Event()
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        import trio
-
-        token = trio.lowlevel.current_trio_token()
-
-        def wake() -> None:
-            try:
-                token.run_sync_soon(event.set)
-            except trio.RunFinishedError:
-                pass  # nobody waits any more
+    if asyncio._get_running_loop() is None:
+        await _wait_trio(subscribe)
     else:
+        await _wait_asyncio(subscribe)
 
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(event.set)
-            except RuntimeError:
-                pass  # the loop was closed: nobody waits any more
+
+async def _wait_asyncio(subscribe: Subscribe) -> None:
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+
+    def wake() -> None:
+        try:
+            loop.call_soon_threadsafe(news.set)
+        except RuntimeError:
+            pass  # the loop was closed: nobody waits any more
 
     subscribe(wake)
-    await event.wait()
+    await news.wait()
 
 
-def wait_sync(subscribe: Subscribe, timeout: float | None) -> bool:
+async def _wait_trio(subscribe: Subscribe) -> None:
+    trio = sys.modules["trio"]  # whoever runs it has imported it; we do not need it
+    token = trio.lowlevel.current_trio_token()
+    news = trio.Event()
+
+    def wake() -> None:
+        try:
+            token.run_sync_soon(news.set)
+        except trio.RunFinishedError:
+            pass  # nobody waits any more
+
+    subscribe(wake)
+    await news.wait()
+
+
+def wait_sync(subscribe: Subscribe, timeout: Optional[float]) -> bool:
     event = threading.Event()
     subscribe(event.set)
     return event.wait(timeout)

@@ -20,7 +20,10 @@ from .routing import bound, unbind
 from .run import Run
 from .writer import SLOW_TICK, TICK
 
-__all__ = ("PythonBody",)
+__all__ = ("PythonBody", "raise_in")
+
+_INTERRUPT_GRACE = 1.0  # seconds that interrupted code has to end before its caller goes on without it
+_KILL_GRACE = 0.1  # the same, for code that was killed
 
 
 class PythonBody:
@@ -60,12 +63,15 @@ class PythonBody:
         # An empty context: an execution that is started by another one is not part of it.
         contextvars.Context().run(thread.start)
 
-    def stop(self, *, force: bool) -> None:
-        if self._ended:
-            return
+    def stop(self, *, force: bool) -> float:
+        if not self._ended:
+            self._interrupt()
+        return _KILL_GRACE if force else _INTERRUPT_GRACE
+
+    def _interrupt(self) -> None:
         self._stopped = True
         if self._loop is None:
-            _raise_in(self._thread, KeyboardInterrupt)
+            raise_in(self._thread, KeyboardInterrupt)
         else:
             self._reached = False
             self._loop.call(self._cancel)
@@ -75,14 +81,18 @@ class PythonBody:
     def ended(self) -> None:
         if self._loop is None:
             # An interrupt sent a moment too late must not hit what the thread does next.
-            _raise_in(self._thread, None)
+            raise_in(self._thread, None)
         else:
             self._loop.call(self._cancel)  # where the thread was interrupted after the hand-over
         self._ended = True
 
-    def given_up(self) -> None:
+    def given_up(self) -> str:
         if self._loop is not None and not self._reached:
             self._retire(self._loop)
+        return (
+            "the code does not react to the interrupt (a sleep, or C code that does not return): "
+            "it goes on in the background"
+        )
 
     def _hand_over(self, run: Run, program: Program) -> None:
         """The code awaits: it goes on as a task of the session's loop."""
@@ -101,7 +111,7 @@ class PythonBody:
         if self._ended or self._reached or self._loop is None:
             return
         if asyncio.current_task(self._loop.loop) is self._task and not self._past:
-            _raise_in(self._loop.ident, KeyboardInterrupt)
+            raise_in(self._loop.ident, KeyboardInterrupt)
 
     # -- the thread of the code --------------------------------------------------------------
 
@@ -218,7 +228,7 @@ def _end_of(exc: BaseException) -> CompleteMessage:
     return CompleteMessage(status="error", error=error)
 
 
-def _raise_in(thread: Optional[int], exception: Optional[type]) -> None:
+def raise_in(thread: Optional[int], exception: Optional[type]) -> None:
     """Raise in a thread at its next Python instruction; None takes back what has not come yet."""
     if thread is not None:
         argument = ctypes.py_object(exception) if exception is not None else None

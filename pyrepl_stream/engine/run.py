@@ -25,11 +25,9 @@ from .loop import LoopThread
 from .streams import OutputStream
 from .writer import TICK, Writer
 
-__all__ = ("Run", "Body", "READER_GRACE", "INTERRUPT_GRACE")
+__all__ = ("Run", "Body", "READER_GRACE")
 
 READER_GRACE = 5.0  # seconds that a full buffer waits for its first reader before it goes on without
-INTERRUPT_GRACE = 1.0  # seconds that interrupted code has to end before its caller goes on without it
-KILL_GRACE = 0.1  # the same, for code that was killed
 
 
 class Body(Protocol):
@@ -38,14 +36,17 @@ class Body(Protocol):
     def start(self, run: Run) -> None:
         """Begin. Whoever runs the code calls :meth:`Run.finished` after its last word."""
 
-    def stop(self, *, force: bool) -> None:
-        """Ask for the end, or (``force``) end it by every means there is. May be called again."""
+    def stop(self, *, force: bool) -> float:
+        """Ask for the end, or (``force``) end it by every means there is. May be called again.
+
+        Returns the seconds that the end may take before the caller goes on without it.
+        """
 
     def ended(self) -> None:
         """`finished` was heard: no ``stop`` comes any more."""
 
-    def given_up(self) -> None:
-        """The caller goes on without waiting for the end."""
+    def given_up(self) -> str:
+        """The caller goes on without waiting for the end; returns what there is to say about it."""
 
 
 class Run:
@@ -75,11 +76,11 @@ class Run:
         self._timeout = timeout
         self._on_end = on_end
         self._started: Optional[float] = None
-        self._reason: Optional[str] = None  # why the engine asked the code to end
+        self._reason: Optional[tuple[str, str]] = None  # why the code was asked to end: status and text
         self._timers: list[asyncio.TimerHandle] = []
         self._reader_timer: Optional[asyncio.TimerHandle] = None
         self._wakers: list[Callable[[], None]] = []
-        self._answers: dict[str, Optional[str]] = {}
+        self._asked: dict[str, Callable[[Optional[str]], object]] = {}
 
     @property
     def status(self) -> str:
@@ -106,28 +107,37 @@ class Run:
 
     def read_input(self, prompt: str, *, password: bool) -> str:
         """Ask the reader for a line and wait for it. Raises :class:`EOFError` when there is none."""
-        key = f"{threading.get_ident()}-{time.monotonic_ns()}"
-        self.say(InputRequestMessage(prompt=prompt, password=password, extra={"request": key}))
-        while key not in self._answers:
+        answers: list[Optional[str]] = []
+        self.ask(prompt, password=password, answered=answers.append)
+        while not answers:
             if self.journal.closed:
                 raise EOFError("the session was closed while the code waited for input")
             time.sleep(TICK)  # polled: an interrupt must be able to come in between
-        answer = self._answers.pop(key)
-        if answer is None:
+        if answers[-1] is None:
             raise EOFError("end of input")
-        return answer
+        return answers[-1]
 
-    def answer(self, request: InputRequestMessage, text: Optional[str]) -> None:
-        """Give the line that ``request`` asked for; None is the end of the input."""
-        self._answers[str(request.extra["request"])] = text
+    def ask(self, prompt: str, *, password: bool, answered: Callable[[Optional[str]], object]) -> None:
+        """Ask the reader for a line; ``answered`` is called with it, by whoever answers."""
+        key = f"{threading.get_ident()}-{time.monotonic_ns()}"
+        self._asked[key] = answered
+        self.say(InputRequestMessage(prompt=prompt, password=password, extra={"request": key}))
+
+    def answer(self, request: InputRequestMessage, text: Optional[str]) -> bool:
+        """Give the line that ``request`` asked for, None is the end of the input; False: it has one."""
+        answered = self._asked.pop(str(request.extra["request"]), None)
+        if answered is None:
+            return False
+        answered(text)
+        return True
 
     def finished(self, complete: CompleteMessage) -> None:
         """The code has ended. May be called again, by a thread that was interrupted in the call."""
         self.engine.call(self._hear, complete)
 
-    def request_stop(self, reason: str) -> None:
-        """Ask the code to end with status ``reason``."""
-        self.engine.call(self.stop, reason)
+    def request_stop(self, status: str, error: str = "") -> None:
+        """Ask the code to end with that ``status``."""
+        self.engine.call(self.stop, status, error)
 
     def when_done(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` once when the execution has ended, whether or not anybody reads it."""
@@ -144,20 +154,21 @@ class Run:
             return
         self._started = time.monotonic()
         if self._timeout is not None:
-            self._later(self._timeout, self.stop, "timeout")
+            text = f"timeout: the run took longer than {self._timeout:g} s"
+            self._later(self._timeout, self.stop, "timeout", text)
         self._body.start(self)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, status: str, error: str = "") -> None:
         if self.done:
             return
-        if self._reason != "killed":
-            self._reason = reason
+        # The first reason holds: what hurries an end is not what caused it. A kill is told as one.
+        if self._reason is None or status == "killed":
+            self._reason = status, error or status
         self.writer.release()
         if self._started is None:
             self._end(CompleteMessage())
             return
-        self._body.stop(force=reason == "killed")
-        self._later(INTERRUPT_GRACE if reason != "killed" else KILL_GRACE, self._give_up)
+        self._later(self._body.stop(force=status == "killed"), self._give_up)
 
     def close(self) -> None:
         """The session ends: write what is there, and no more."""
@@ -169,11 +180,7 @@ class Run:
     def _give_up(self) -> None:
         """What cannot be interrupted runs on by itself; its caller gets control back."""
         if not self.done:
-            text = (
-                "the code does not react to the interrupt (a sleep, or C code that does not return): "
-                "it goes on in the background"
-            )
-            self._body.given_up()
+            text = self._body.given_up()
             self.say(LogMessage(level="WARNING", logger="pyrepl_stream", text=text))
             self._end(CompleteMessage())
 
@@ -189,7 +196,7 @@ class Run:
             timer.cancel()
         status, error = complete.status, complete.error
         if not complete.success and self._reason is not None and status in ("ok", "interrupted"):
-            status, error = self._reason, error or self._reason
+            status, error = self._reason[0], error or self._reason[1]
         self.writer.flush_bytes()
         if self.journal.overflow == "fail" and self.journal.overflowed and complete.success:
             status, error = "error", "BufferOverflowError: the reader lagged, and output was lost"
@@ -201,6 +208,7 @@ class Run:
                 exit_code=complete.exit_code,
                 error=error,
                 duration=duration,
+                value=complete.value,
             )
         )
         self.writer.tick()
