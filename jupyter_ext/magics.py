@@ -9,8 +9,8 @@ import anyio
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
-from pyrepl_stream import Execution, InputRequestMessage, Session, wait_async
-from pyrepl_stream.embedding import ProcessBody, in_place
+from pyrepl_stream import Command, Execution, InputRequestMessage, ProcessBody, Session, wait_async
+from pyrepl_stream.embedding import in_place
 
 from .arguments import Arguments, help_text, parse
 from .failure import failure_of
@@ -109,7 +109,7 @@ class RemoteStreamMagics(Magics):
         keep = arguments.out is not None
         timeout = arguments.timeout
         if arguments.shell:
-            body = ProcessBody(cell)
+            body = ProcessBody(Command(cell, pty=False, stderr="pipe", stdin=""))
             execution = session.launch(body, cell, timeout=timeout, keep=keep, before=before)
         else:
             code = self._shell.transform_cell(cell)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .execution import *  # noqa: F403
     from .message_stream import *  # noqa: F403
     from .messages import *  # noqa: F403
+    from .process import *  # noqa: F403
     from .results import *  # noqa: F403
     from .session import *  # noqa: F403
     from .stream_writer import *  # noqa: F403
@@ -29,6 +30,9 @@ _MODULES = {
         "CursorError",
         "ProtocolError",
         "BufferOverflowError",
+        "CommandNotFoundError",
+        "CommandPermissionError",
+        "WorkingDirectoryError",
     ),
     "messages": (
         "MessageType",
@@ -51,6 +55,7 @@ _MODULES = {
     "waiting": ("Subscribe", "wait_async", "wait_sync"),
     "message_stream": ("MessageStream", "Processor"),
     "execution": ("Execution",),
+    "process": ("Command", "ProcessBody", "ProcessExecution", "Step", "run_process", "run_steps"),
     "session": ("Session",),
     "stream_writer": ("MessageSink", "StreamWriter"),
 }

@@ -8,7 +8,6 @@ from typing import Any
 from .engine.context import current
 from .engine.routing import in_place, install, routed_getpass, routed_input, uninstall
 from .messages import DisplayMessage
-from .process.body import ProcessBody
 
 __all__ = (
     "in_execution",
@@ -18,7 +17,6 @@ __all__ = (
     "routed_getpass",
     "routed_input",
     "uninstall",
-    "ProcessBody",
 )
 
 

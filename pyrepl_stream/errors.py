@@ -10,6 +10,9 @@ __all__ = (
     "CursorError",
     "ProtocolError",
     "BufferOverflowError",
+    "CommandNotFoundError",
+    "CommandPermissionError",
+    "WorkingDirectoryError",
 )
 
 
@@ -39,3 +42,15 @@ class ProtocolError(PyreplStreamError, ValueError):
 
 class BufferOverflowError(PyreplStreamError, RuntimeError):
     """Raised in the code that writes when its reader lags and ``overflow`` is ``"fail"``."""
+
+
+class CommandNotFoundError(UsageError, FileNotFoundError):
+    """The program of a command is not there."""
+
+
+class CommandPermissionError(UsageError, PermissionError):
+    """The program of a command is there, but may not be executed."""
+
+
+class WorkingDirectoryError(UsageError, NotADirectoryError):
+    """The directory in which a command is to run is not there, or is none."""

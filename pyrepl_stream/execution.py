@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Awaitable, Generator, Iterable, Iterator
 from typing import Any
@@ -16,6 +17,19 @@ from .results import ExecutionError, ExecutionResult, Result
 from .waiting import wait_async
 
 __all__ = ("Execution",)
+
+
+def streaming_default(streaming: bool) -> bool:
+    """``streaming``, unless ``PYREPL_STREAM_DISABLE_STREAMING`` turns all runs into batch."""
+    return streaming and os.environ.get("PYREPL_STREAM_DISABLE_STREAMING", "") in ("", "0")
+
+
+def check_timeout(timeout: object) -> None:
+    """Raises :class:`UsageError` unless ``timeout`` is None or a time in seconds, more than 0."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise UsageError(f"timeout is {timeout!r}, but must be more than 0 seconds")
 
 
 class Execution:

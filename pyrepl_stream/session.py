@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections import deque
@@ -16,21 +15,16 @@ from .engine.loop import LoopThread, engine_loop
 from .engine.python import PythonBody
 from .engine.run import Body, Run
 from .errors import SessionClosedError, UnknownExecutionError, UsageError
-from .execution import Execution
+from .execution import Execution, check_timeout, streaming_default
 from .journal import Journal, Overflow
 from .message_stream import MessageStream, Processor
 from .messages import ExecuteMessage, StreamType
 from .waiting import wait_async, wait_sync
 
-__all__ = ("Session", "streaming_default")
+__all__ = ("Session",)
 
 _KEPT_EXECUTIONS = 1000
 _KEPT_BUFFERS = 16  # finished executions are kept while together they take this many buffers
-
-
-def streaming_default(streaming: bool) -> bool:
-    """``streaming``, unless ``PYREPL_STREAM_DISABLE_STREAMING`` turns all runs into batch."""
-    return streaming and os.environ.get("PYREPL_STREAM_DISABLE_STREAMING", "") in ("", "0")
 
 
 class Session:
@@ -222,8 +216,7 @@ class Session:
         before: Callable[[Execution], object] | None = None,
     ) -> Execution:
         """As :meth:`execute`, for anything that can be started and stopped (see :class:`Body`)."""
-        if timeout is not None and not timeout > 0:
-            raise UsageError(f"timeout is {timeout}, but must be more than 0 seconds")
+        check_timeout(timeout)
         self._start()
         batch = not streaming_default(streaming)
         execution_id = execution_id or uuid.uuid4().hex[:16]

@@ -221,9 +221,9 @@ def test_a_command_does_not_outlive_the_process(run_python: Callable[..., object
 
     program = """
 from pyrepl_stream import Session
-from pyrepl_stream.embedding import ProcessBody
+from pyrepl_stream import Command, ProcessBody
 session = Session()
-for message in session.launch(ProcessBody("echo $$; exec sleep 1000"), "c"):
+for message in session.launch(ProcessBody(Command("echo $$; exec sleep 1000")), "c"):
     print(message.text, end="")
     break
 """

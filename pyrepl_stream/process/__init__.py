@@ -1,5 +1,8 @@
 """Commands as executions. Standard library only, Python 3.9."""
 
 from .body import ProcessBody
+from .command import Command
+from .run import ProcessExecution, run_process, run_steps
+from .steps import Step
 
-__all__ = ("ProcessBody",)
+__all__ = ("Command", "ProcessBody", "ProcessExecution", "Step", "run_process", "run_steps")

@@ -1,221 +1,260 @@
-"""Runs a command for an execution, its output read from pipes.
-
-Output is raw bytes to the journal's writer, in the order in which it was read. When the reader of the
-execution lags and its policy is ``block``, the pipe is not read, so the command waits.
-"""
+"""Runs commands, one after the other, as the body of one execution."""
 
 from __future__ import annotations
 
 import atexit
 import contextvars
-import os
-import selectors
 import signal
-import subprocess
 import threading
 import time
+import uuid
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from dataclasses import replace
+from typing import Any, Callable, Optional, Union
 
 from ..engine.formats import describe, error_message
 from ..engine.run import Run
+from ..errors import BufferOverflowError, UsageError
 from ..messages import CompleteMessage, ErrorMessage, LogMessage, StreamType
+from .activity import Idle
+from .call import Call, CallThread
+from .child import Child, Ended, OpenTerminal
+from .command import Command
+from .ending import DEFAULT_GRACE, Ending, Grace, check_grace
+from .terminal import open_terminal
 
-__all__ = ("ProcessBody",)
+__all__ = ("ProcessBody", "Part", "Retry")
 
-_READ = 64 * 1024
-_TERMINATE_AFTER = 0.3  # seconds from an interrupt to SIGTERM, and again to SIGKILL
-_LINGER = 0.2  # seconds of quiet after the command's end that mean that nothing more comes
-_LINGER_AT_MOST = 2.0  # seconds after the command's end that its background children are waited for
+Part = Union[Command, Call]
+Retry = Callable[[Command, bytes], Optional[tuple[Command, str]]]
+"""From a command that failed and the end of its output to what to run in its place, and a word about it."""
+
+_MARGIN = 3.0  # seconds, over the grace: for output that is read after the end
+_LOGGER = "pyrepl_stream"
 
 
 class ProcessBody:
-    """A command: a list is executed, a string goes through the shell. POSIX.
+    """Commands (and callables) that run one after the other until one fails.
 
-    It gets a process group of its own; an interrupt goes to the whole group, and what ignores it gets
-    SIGTERM and then SIGKILL.
+    With ``keep_going`` the others run nevertheless. An interrupt goes to the command and all that it
+    started; what is left after ``grace`` gets the next signal, and so on; so does what is idle (see
+    :class:`Idle`). ``retry`` may give another command in place of one that failed, once. Everything
+    happens in one thread; the engine's thread, and others, only leave word there.
     """
 
     def __init__(
         self,
-        command: Union[str, Sequence[str]],
-        *,
-        cwd: Optional[str] = None,
-        env: Optional[Mapping[str, str]] = None,
+        *parts: Part,
+        grace: Grace = DEFAULT_GRACE,
+        idle: Optional[Idle] = None,
+        keep_going: bool = False,
+        retry: Optional[Retry] = None,
+        open_terminal: OpenTerminal = open_terminal,
     ) -> None:
-        self._command = command
-        self._cwd = cwd
-        self._env = {**os.environ, **env} if env is not None else None
+        check_grace(grace)
+        if not parts:
+            raise UsageError("there is nothing to run: no steps were given")
+        self._parts = parts
+        self._ending = Ending(grace)
+        self._idle = idle or Idle()
+        self._keep_going = keep_going
+        self._retry = retry
+        self._open_terminal = open_terminal
+        self._mark = uuid.uuid4().hex
         self._run: Optional[Run] = None
-        self._process: Optional[subprocess.Popen[bytes]] = None
-        self._stopped: Optional[float] = None  # when the end was asked for
-        self._forced = False
+        self._lock = threading.Lock()  # guards the three below: a word is left with the part, or kept for it
+        self._part: Union[Child, CallThread, None] = None
+        self._words: list[Callable[[Any], object]] = []
+        self._stopped = False
         self._ended = False
+        self._started = threading.Event()
+
+    # -- any thread --------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> Optional[int]:
+        """Of the command that runs now, or ran last; None when nothing could be started."""
+        self._started.wait()
+        return None if self._part is None else self._part.pid
+
+    def tell(self, function: Callable[[Child], object]) -> None:
+        """Call ``function`` with the command that runs now; with the first, when none does yet.
+
+        Raises :class:`UsageError` after the end.
+        """
+        with self._lock:
+            if self._ended:
+                raise UsageError("the command has ended")
+            part = self._part
+            if part is None:
+                self._words.append(function)
+                return
+        if not isinstance(part, Child):
+            raise UsageError("what runs now is a callable of this process, not a command")
+        function(part)
 
     # -- the engine's thread -----------------------------------------------------------------
 
     def start(self, run: Run) -> None:
         self._run = run
-        thread = threading.Thread(target=self._main, name=f"command {run.id}", daemon=True)
+        thread = threading.Thread(target=self._main, args=(run,), name=f"command {run.id}", daemon=True)
         contextvars.Context().run(thread.start)
 
-    def stop(self, *, force: bool) -> None:
-        self._stopped = self._stopped or time.monotonic()
-        if self._ended:
-            return
-        if force:
-            self._forced = True
-            self._signal(signal.SIGKILL)
-            return
-        self._signal(signal.SIGINT)
-        assert self._run is not None
-        loop = self._run.engine.loop
-        loop.call_later(_TERMINATE_AFTER, self._signal, signal.SIGTERM)
-        loop.call_later(2 * _TERMINATE_AFTER, self._signal, signal.SIGKILL)
+    def stop(self, *, force: bool) -> float:
+        with self._lock:
+            self._stopped = True
+            part = self._part
+        if part is not None:
+            part.call(lambda: self._ending.hasten(time.monotonic(), force=force))
+        return self._ending.seconds + _MARGIN
 
     def ended(self) -> None:
-        self._ended = True
+        """The end is known in :meth:`_main` already."""
 
-    def given_up(self) -> None:
-        """Nothing more can be done than was done."""
+    def given_up(self) -> str:
+        return "the command could not be ended: it goes on in the background"
 
-    def _signal(self, number: int) -> bool:
-        """Signal the whole group, also when its leader has gone; False when nobody is left."""
-        if self._process is None:
-            return False
-        try:
-            os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return True
+    # -- the thread that runs it -------------------------------------------------------------
 
-    # -- the thread that reads ---------------------------------------------------------------
-
-    def _main(self) -> None:
-        run = self._run
-        assert run is not None
-        try:
-            self._execute(run)
-        except OSError as exc:
-            name, value = describe(exc)
-            run.say(ErrorMessage(name=name, value=value, traceback=(f"{name}: {value}",)))
-            run.finished(CompleteMessage(status="error", exit_code=127, error=f"{name}: {value}"))
-        except Exception as exc:  # a bug of ours must not leave the execution without an end
-            run.say(error_message(exc))
-            run.finished(CompleteMessage(status="error", error=": ".join(describe(exc))))
-
-    def _execute(self, run: Run) -> None:
-        shell = isinstance(self._command, str)
-        self._process = process = subprocess.Popen(
-            self._command,
-            shell=shell,
-            executable=_shell() if shell else None,
-            cwd=self._cwd,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        _alive.add(self)
-        if self._stopped is not None:  # before there was a process to signal
-            self._signal(signal.SIGKILL)
-        assert process.stdout is not None and process.stderr is not None
-        pipes = {process.stdout: StreamType.STDOUT, process.stderr: StreamType.STDERR}
-        with process.stdout, process.stderr, selectors.DefaultSelector() as selector:
-            for pipe, stream in pipes.items():
-                selector.register(pipe, selectors.EVENT_READ, stream)
-            if self._read(run, selector, _exit_of(process)):
-                text = "background processes of the command go on, and what they print comes later"
-                run.say(LogMessage(level="INFO", logger="pyrepl_stream", text=text))
-            run.finished(self._end(process))
-            _alive.discard(self)  # what the command left in the background was left on purpose
-            while selector.get_map():  # what background processes print keeps its execution
-                self._read_ready(run, selector, None)
-
-    def _read(self, run: Run, selector: selectors.BaseSelector, exited: int) -> bool:
-        """Read until both pipes end, or after the command's end until they are quiet.
-
-        True when somebody still holds them. The time after the end is bounded too: a child in the
-        background that prints all the time does not make the command look alive.
-        """
-        selector.register(exited, selectors.EVENT_READ)
-        try:
-            while len(selector.get_map()) > 1:
-                if self._read_ready(run, selector, None, exited):
-                    break
-        finally:
-            selector.unregister(exited)
-            os.close(exited)
-        deadline = time.monotonic() + _LINGER_AT_MOST
-        while selector.get_map() and time.monotonic() < deadline:
-            waited = time.monotonic()
-            if not selector.select(_LINGER):
+    def _main(self, run: Run) -> None:
+        complete: Optional[CompleteMessage] = None
+        outcomes = []
+        for part in self._parts:
+            if self._stopped:
+                complete = complete or CompleteMessage(status="interrupted", error="interrupted")
                 break
-            self._read_ready(run, selector, None)
-            deadline += max(0.0, time.monotonic() - waited - _LINGER)  # a reader that made us wait
-        return bool(selector.get_map())
+            end = self._end_of(run, part)
+            outcomes.append({"source": part.source, "status": end.status, "exit_code": end.exit_code})
+            if not end.success and (complete is None or end.status != "error"):
+                complete = end
+            if not end.success and (not self._keep_going or self._stopped or end.status != "error"):
+                break
+        with self._lock:
+            self._ended = True
+        self._started.set()
+        complete = complete or CompleteMessage(success=True, exit_code=0)
+        run.finished(replace(complete, value=outcomes) if len(self._parts) > 1 else complete)
 
-    def _read_ready(
-        self, run: Run, selector: selectors.BaseSelector, timeout: Optional[float], exited: int = -1
-    ) -> bool:
-        """Read once from each pipe that has something; whether the command has ended."""
-        end = False
-        for key, _ in selector.select(timeout):
-            if key.fd == exited:
-                end = True
-                continue
-            data = os.read(key.fd, _READ)
-            if data:
-                run.writer.post(key.data, data)
-            else:
-                selector.unregister(key.fileobj)
-        return end
-
-    def _end(self, process: subprocess.Popen[bytes]) -> CompleteMessage:
-        code = process.wait()
-        if self._stopped is not None:
-            # The rest of the group was told to end too. (It may stay as zombies that nobody reaps.)
-            deadline = self._stopped + (0.0 if self._forced else 2 * _TERMINATE_AFTER) + 0.05
-            while self._signal(0) and time.monotonic() < deadline:
-                time.sleep(0.005)
-            return CompleteMessage(
-                status="interrupted", exit_code=code if code >= 0 else 128 - code, error="interrupted"
+    def _end_of(self, run: Run, part: Part) -> CompleteMessage:
+        """Run one part; its end, which names the step where there are several."""
+        owner = _RunOwner(run)
+        name = f"step {part.source!r}: " if len(self._parts) > 1 else ""
+        try:
+            ended = self._attend(run, owner, part)
+            if self._retry is not None and isinstance(part, Command) and self._may_retry(ended):
+                other = self._retry(part, ended.tail)
+                if other is not None:
+                    owner.log("WARNING", other[1], part.source)
+                    ended = self._attend(run, owner, other[0])
+        except Exception as exc:
+            what, value = describe(exc)
+            by_call = isinstance(part, Call) or not isinstance(exc, (OSError, BufferOverflowError))
+            run.say(
+                error_message(exc)
+                if by_call
+                else ErrorMessage(name=what, value=value, traceback=(f"{what}: {value}",))
             )
-        if code == 0:
+            code = 126 if isinstance(exc, PermissionError) else 127 if isinstance(exc, OSError) else 1
+            return CompleteMessage(status="error", exit_code=code, error=f"{name}{what}: {value}")
+        if ended.idle:
+            return CompleteMessage(status="timeout", exit_code=ended.exit_code, error=name + ended.idle)
+        if self._stopped:
+            return CompleteMessage(status="interrupted", exit_code=ended.exit_code)
+        if ended.exit_code == 0:
             return CompleteMessage(success=True, exit_code=0)
-        if code < 0:
-            error = f"the command was ended by {signal.Signals(-code).name}"
-            return CompleteMessage(status="error", exit_code=128 - code, error=error)
-        return CompleteMessage(status="error", exit_code=code, error=f"the command exited with {code}")
+        if ended.number:
+            error = f"the command was ended by {_signal_name(ended.number)}"
+        else:
+            error = f"the command exited with {ended.exit_code}"
+        return CompleteMessage(status="error", exit_code=ended.exit_code, error=name + error)
+
+    def _may_retry(self, ended: Ended) -> bool:
+        return not self._stopped and not ended.idle and not ended.number and bool(ended.exit_code)
+
+    def _attend(self, run: Run, owner: _RunOwner, part: Part) -> Ended:
+        """Start one part and see it to its end. Raises what kept it from starting, or ended it."""
+        attended: Union[Child, CallThread]
+        if isinstance(part, Call):
+            attended = CallThread(part, owner, run.writer, self._ending, self._idle)
+        else:
+            attended = Child(
+                part,
+                owner,
+                self._ending,
+                self._idle,
+                mark=self._mark,
+                keep_tail=self._retry is not None,
+                open_terminal=self._open_terminal,
+            )
+        try:
+            attended.start()
+        except BaseException:
+            with self._lock:
+                self._part = None
+            raise
+        _alive.add(attended)
+        with self._lock:
+            self._part = attended
+            words, self._words = self._words, []
+            if self._stopped:
+                self._ending.hasten(time.monotonic())
+        self._started.set()
+        for word in words if isinstance(attended, Child) else ():
+            word(attended)
+        try:
+            ended = attended.run()
+        except BaseException:
+            attended.kill_now()
+            attended.close()
+            raise
+        _alive.discard(attended)  # what the command left in the background was left on purpose
+        if attended.holds_output and isinstance(attended, Child):
+            owner.log("INFO", "background processes go on, and what they print comes later", part.source)
+            name = f"rest of {run.id}"
+            reader = threading.Thread(target=_read_on, args=(attended,), name=name, daemon=True)
+            contextvars.Context().run(reader.start)
+        else:
+            attended.close()
+        return ended
 
 
-_alive: weakref.WeakSet[ProcessBody] = weakref.WeakSet()
+class _RunOwner:
+    """Leads what a child says to the journal of its run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def output(self, stream: StreamType, data: bytes, source: str) -> None:
+        self._run.writer.post(stream, data, source)
+
+    def log(self, level: str, text: str, source: str) -> None:
+        self._run.say(LogMessage(level=level, logger=_LOGGER, text=text, source=source))
+
+    def ask(self, prompt: str, password: bool, answered: Callable[[Optional[str]], object]) -> None:
+        self._run.ask(prompt, password=password, answered=answered)
+
+
+def _read_on(child: Child) -> None:
+    try:
+        child.read_on()
+    finally:
+        child.close()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+_alive: weakref.WeakSet[Union[Child, CallThread]] = weakref.WeakSet()
 
 
 def _end_all() -> None:
     """The process ends, and nobody is left to stop or read what it started."""
-    for body in list(_alive):
-        body._signal(signal.SIGKILL)
+    for part in list(_alive):
+        part.kill_now()
 
 
 atexit.register(_end_all)
-
-
-def _exit_of(process: subprocess.Popen[bytes]) -> int:
-    """A descriptor that becomes readable when the process has ended."""
-    read, write = os.pipe()
-
-    def wait() -> None:
-        process.wait()
-        os.close(write)
-
-    threading.Thread(target=wait, name=f"wait for {process.pid}", daemon=True).start()
-    return read
-
-
-def _shell() -> str:
-    """The user's shell is for typing; cells are written for bash, or else for sh."""
-    return "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"

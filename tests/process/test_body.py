@@ -11,14 +11,16 @@ import pytest
 from support.kernels import is_alive
 
 from pyrepl_stream import (
+    Command,
+    CommandNotFoundError,
     Execution,
     LogMessage,
     Message,
     OutputMessage,
+    ProcessBody,
     Session,
     StreamType,
 )
-from pyrepl_stream.embedding import ProcessBody
 
 Launch = Callable[..., Execution]
 
@@ -28,7 +30,8 @@ def launch() -> Iterator[Launch]:
     with Session(buffer_bytes=256 * 1024) as session:
 
         def start(command: str | list[str], *, keep: bool = True, **options: object) -> Execution:
-            return session.launch(ProcessBody(command, **options), str(command), keep=keep)  # type: ignore[arg-type]  # whatever a test wants
+            options = {"pty": False, "stderr": "pipe", "stdin": "", **options}
+            return session.launch(ProcessBody(Command(command, **options)), str(command), keep=keep)  # type: ignore[arg-type]  # whatever a test wants
 
         yield start
 
@@ -96,9 +99,8 @@ def test_a_command_that_nobody_reads_ends_and_the_newest_is_kept(launch: Launch)
 
 
 def test_what_cannot_be_started_is_an_error(launch: Launch) -> None:
-    outcome = launch(["no-such-program-anywhere"]).wait()
-    assert (outcome.status, outcome.exit_code) == ("error", 127)
-    assert "no-such-program-anywhere" in str(outcome.error)
+    with pytest.raises(CommandNotFoundError, match="no-such-program-anywhere"):
+        launch(["no-such-program-anywhere"])
 
 
 def test_death_by_a_signal_is_named(launch: Launch) -> None:
@@ -139,7 +141,7 @@ def test_late_output_of_a_background_process_comes_after_the_end(launch: Launch,
 
 def test_timeout_ends_the_command(launch: Launch) -> None:
     with Session() as session:
-        execution = session.launch(ProcessBody("echo $$; sleep 1000"), "c", timeout=0.2)
+        execution = session.launch(ProcessBody(Command("echo $$; sleep 1000")), "c", timeout=0.2)
         outcome = execution.wait()
     assert outcome.status == "timeout"
     assert not is_alive(int(outcome.stdout))

@@ -1,0 +1,362 @@
+"""One command from its start to its end, and what of it runs on after that."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Protocol, Union
+
+from ..errors import UsageError
+from ..messages import StreamType
+from .activity import Idle, Watch
+from .command import Command, check_size
+from .ending import Ending
+from .pump import Event, Pump, make_pump
+from .terminal import MAX_LINE, Terminal, TerminalUnavailable, open_terminal
+from .tree import Tree, marked
+
+__all__ = ("Child", "Owner", "Ended", "OpenTerminal")
+
+OpenTerminal = Callable[[tuple[int, int]], Terminal]
+
+_LINGER = 0.2  # seconds of quiet after the command's end that mean that nothing more comes
+_LINGER_AT_MOST = 2.0  # seconds after the command's end that its background children are waited for
+_QUESTION = 0.2  # seconds of quiet after which it is looked whether the command waits for input
+_TAIL = 4096  # bytes of the newest output that are kept where somebody wants to see them
+_SECRET = re.compile(r"(?i)(password|passphrase|passcode|secret|token|pin)\b[^\n]*$")
+_EXIT = object()  # the tag of the process's end
+
+
+class Owner(Protocol):
+    """Whom a child tells what happens."""
+
+    def output(self, stream: StreamType, data: bytes, source: str) -> None:
+        """May wait: the command then waits too. May raise, which ends the command."""
+
+    def log(self, level: str, text: str, source: str) -> None: ...
+
+    def ask(self, prompt: str, password: bool, answered: Callable[[Optional[str]], object]) -> None:
+        """The command waits for a line on its terminal."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code (128 + n by signal n), and why it was made to, if it was."""
+
+    exit_code: Optional[int]  # None: it could not be ended
+    number: int = 0  # of the signal that ended it
+    idle: str = ""
+    tail: bytes = b""
+
+
+class Child:
+    """Runs a :class:`Command` in the thread that calls :meth:`run`; any thread may call the rest."""
+
+    def __init__(
+        self,
+        command: Command,
+        owner: Owner,
+        ending: Ending,
+        idle: Idle,
+        *,
+        mark: str,
+        keep_tail: bool = False,
+        open_terminal: OpenTerminal = open_terminal,
+        pump: Callable[[], Pump] = make_pump,
+    ) -> None:
+        self._command = command
+        self._owner = owner
+        self._ending = ending
+        self._idle = idle
+        self._mark = mark
+        self._keep_tail = keep_tail
+        self._open_terminal = open_terminal
+        self._pump = pump()
+        self._terminals: list[Terminal] = []
+        self._ours: list[int] = []  # the child's ends, to be closed when it has them
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._tree: Optional[Tree] = None
+        self._watch: Optional[Watch] = None
+        self._tail = b""
+        self._line = b""  # what the command has written since its last line end
+        self._look_at = 0.0  # when to look whether the command waits for input
+        self._asked = False
+        self._exited = False
+        self._input_line = 0  # bytes written to the terminal since the last line end
+
+    # -- any thread --------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> Optional[int]:
+        return None if self._process is None else self._process.pid
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Have the thread of :meth:`run` call ``function`` soon."""
+        self._pump.call(function)
+
+    def stop(self, *, force: bool) -> None:
+        """Begin the end of the command and all that it started; again: hurry it."""
+        self.call(lambda: self._ending.hasten(time.monotonic(), force=force))
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the command and all that it started."""
+        self.call(lambda: self._tree and self._tree.signal(number))
+
+    def write(self, data: bytes) -> None:
+        """Queue input. Raises :class:`UsageError` when it cannot come to the command, or not whole."""
+        if self._command.stdin is not None:
+            raise UsageError("the command was given its input at the start: leave stdin=None to write to it")
+        if self._exited or self._pump.feed_broken:
+            raise UsageError("the command reads its input no more")
+        if self._command.interactive and self._takes_lines():
+            longest = max(len(line) for line in data.split(b"\n"))
+            first = data.partition(b"\n")[0]
+            if max(longest, self._input_line + len(first)) > MAX_LINE:
+                raise UsageError(
+                    f"a terminal takes {MAX_LINE:,} bytes of a line at most, and cuts the rest: write "
+                    "shorter lines, or run the command with interactive=False, on a pipe"
+                )
+            self._input_line = len(data) - data.rfind(b"\n") - 1 + (0 if b"\n" in data else self._input_line)
+        self.call(lambda: self._pump.feed(data))
+
+    def close_stdin(self) -> None:
+        """Let the command find the end of its input, after all that was written."""
+        self.call(self._end_input)
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Resize the terminals. Raises :class:`UsageError` for no size."""
+        check_size(size)
+        self.call(lambda: self._resize(size))
+
+    def kill_now(self) -> None:
+        """From any place, also at the end of the process: kill all of it."""
+        if self._tree is not None:
+            self._tree.signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+
+    # -- the thread that runs it -------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the command. Raises :class:`OSError` when the system does not."""
+        command = self._command
+        try:
+            outputs = self._open_outputs()
+            stdin, feed = self._open_input()
+            self._process = subprocess.Popen(
+                self._words(),
+                cwd=command.cwd,
+                env=marked(command.environment(terminal=bool(self._terminals)), self._mark),
+                stdin=stdin,
+                stdout=outputs[StreamType.STDOUT][1],
+                stderr=outputs.get(StreamType.STDERR, outputs[StreamType.STDOUT])[1],
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+        except BaseException:
+            self.close()
+            raise
+        for descriptor in self._ours:
+            os.close(descriptor)
+        self._ours.clear()
+        for terminal in self._terminals:
+            terminal.close_slave()
+        for stream, (ours, _) in outputs.items():
+            owned = any(ours == terminal.master for terminal in self._terminals)
+            self._pump.read_from(os.dup(ours) if owned else ours, stream)
+        if feed is not None:
+            self._pump.feed_to(feed)
+        if isinstance(command.stdin, (str, bytes)):
+            data = command.stdin if isinstance(command.stdin, bytes) else command.stdin.encode()
+            self._pump.feed(data)
+            self._pump.end_feed()
+        self._pump.watch_exit(self._process, _EXIT)
+        self._tree = Tree(self._process.pid, self._mark)
+        self._watch = Watch(self._idle, self._tree, self._warn, time.monotonic())
+        self._look_again()
+
+    def run(self) -> Ended:
+        """See the started command to its end, and read what it leaves for a moment longer."""
+        assert self._process is not None and self._watch is not None
+        idle = ""
+        while not self._exited and not self._ending.given_up(time.monotonic()):
+            self._take(self._pump.wait(self._wait_for()))
+            self._send_due()
+            if not self._ending.begun and self._watch.is_idle(time.monotonic()):
+                idle = self._watch.describe()
+                self._ending.hasten(time.monotonic())
+            self._ask_if_waiting()
+        code = self._process.wait() if self._exited else None
+        self._end_the_rest()
+        self._linger()
+        number = -code if code is not None and code < 0 else 0
+        return Ended(128 + number if number else code, number, idle, self._tail)
+
+    @property
+    def holds_output(self) -> bool:
+        """Whether processes in the background still hold the command's output."""
+        return self._pump.reading > 0
+
+    def read_on(self) -> None:
+        """Read what processes in the background still print, until the last of them lets go."""
+        while self.holds_output:
+            self._take(self._pump.wait(None))
+
+    def close(self) -> None:
+        """Close all descriptors. A terminal that somebody still has hangs up."""
+        for descriptor in self._ours:
+            os.close(descriptor)
+        self._ours.clear()
+        self._pump.close()
+        for terminal in self._terminals:
+            terminal.close()
+
+    # -- its parts ---------------------------------------------------------------------------
+
+    def _takes_lines(self) -> bool:
+        if self._process is None:
+            return True  # as a terminal begins
+        return bool(self._terminals) and self._terminals[0].takes_lines()
+
+    def _end_input(self) -> None:
+        if self._terminals and self._command.interactive:
+            # A terminal has no end to close: this character is one, to a program that reads lines.
+            self._pump.feed(self._terminals[0].end_of_input())
+        else:
+            self._pump.end_feed()
+
+    def _open_outputs(self) -> dict[StreamType, tuple[int, int]]:
+        """For each stream that is told apart: the end that is read, and the command's."""
+        command = self._command
+        outputs: dict[StreamType, tuple[int, int]] = {}
+        streams = [StreamType.STDOUT] if command.stderr == "merge" else list(StreamType)
+        for stream in streams:
+            wants = command.pty and (stream is StreamType.STDOUT or command.stderr == "pty")
+            terminal = self._terminal() if wants else None
+            if terminal is None:
+                outputs[stream] = os.pipe()
+                self._ours.append(outputs[stream][1])
+            else:
+                assert terminal.slave is not None
+                outputs[stream] = terminal.master, terminal.slave
+        return outputs
+
+    def _terminal(self) -> Optional[Terminal]:
+        try:
+            terminal = self._open_terminal(self._command.size)
+        except TerminalUnavailable as exc:
+            self._warn(f"no terminal is to be had ({exc}): it runs on pipes, and may buffer its output")
+            return None
+        self._terminals.append(terminal)
+        return terminal
+
+    def _open_input(self) -> tuple[Any, Optional[int]]:
+        """What the command gets as standard input, and where we write to it."""
+        stdin = self._command.stdin
+        if stdin is not None and not isinstance(stdin, (str, bytes)):
+            return stdin, None
+        if stdin is not None and not stdin:
+            return subprocess.DEVNULL, None
+        if self._command.interactive and self._terminals:
+            return self._terminals[0].slave, os.dup(self._terminals[0].master)
+        read, write = os.pipe()
+        self._ours.append(read)
+        return read, write
+
+    def _words(self) -> Union[str, list[str]]:
+        words = self._command.program
+        if self._command.interactive and self._terminals and isinstance(words, list):
+            # The leader of a session gets the first terminal that it opens as its own. `Popen` has no
+            # step for that, and Python code between fork and exec may hang in a process with threads.
+            return ["/bin/sh", "-c", 'exec 3<>"$0" 3>&- && exec "$@"', self._terminals[0].name, *words]
+        return words
+
+    def _warn(self, text: str) -> None:
+        self._owner.log("WARNING", text, self._command.source)
+
+    def _resize(self, size: tuple[int, int]) -> None:
+        for terminal in self._terminals:
+            terminal.resize(size)
+        if not self._command.interactive and self._tree is not None and sys.platform != "win32":
+            self._tree.signal(signal.SIGWINCH)  # no process has it as its own: the kernel tells nobody
+
+    def _take(self, events: list[Event]) -> None:
+        for tag, data in events:
+            if tag is _EXIT:
+                self._exited = True
+            elif data:
+                if self._keep_tail:
+                    self._tail = (self._tail + data)[-_TAIL:]
+                if self._command.interactive:
+                    self._line = (self._line + data)[-_TAIL:].rpartition(b"\n")[2]
+                    self._asked = False
+                self._owner.output(tag, data, self._command.source)
+        if events and self._watch is not None:
+            self._watch.output(time.monotonic())  # after the reader, who may have made us wait
+            self._look_at = time.monotonic() + _QUESTION
+
+    def _wait_for(self) -> Optional[float]:
+        """Seconds until there is something to do that no event announces."""
+        assert self._watch is not None
+        deadlines = [self._ending.deadline if self._ending.begun else self._watch.deadline]
+        if self._command.interactive and not self._asked:
+            deadlines.append(self._look_at)
+        known = [deadline for deadline in deadlines if deadline is not None]
+        return max(0.0, min(known) - time.monotonic()) if known else None
+
+    def _send_due(self) -> None:
+        number = self._ending.due(time.monotonic())
+        if number is not None and self._tree is not None:
+            self._tree.signal(number)
+
+    def _end_the_rest(self) -> None:
+        """The command has ended. Where it was told to, so must all that it started."""
+        assert self._tree is not None
+        while self._ending.begun and self._tree.pids():
+            now = time.monotonic()
+            if self._ending.given_up(now):
+                self._warn("processes of the command could not be ended: " + _listed(self._tree.pids()))
+                break
+            self._ending.orphaned(now)
+            self._send_due()
+            self._take(self._pump.wait(0.01))
+
+    def _linger(self) -> None:
+        """Read until all output has ended, or is quiet; with a bound, for who prints all the time."""
+        deadline = time.monotonic() + _LINGER_AT_MOST
+        while self.holds_output and time.monotonic() < deadline:
+            began = time.monotonic()
+            events = self._pump.wait(_LINGER)
+            if not events and time.monotonic() >= began + _LINGER:
+                break
+            read = time.monotonic()
+            self._take(events)
+            deadline += time.monotonic() - read  # a reader that made us wait
+
+    def _ask_if_waiting(self) -> None:
+        if not self._command.interactive or self._asked or self._tree is None or not self._terminals:
+            return
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _QUESTION
+            self._asked = self._tree.awaits_input(self._terminals[0].name, prompted=bool(self._line))
+            if self._asked:  # once, until it prints again
+                prompt = self._line.decode("utf-8", "replace")
+                self._owner.ask(prompt, _SECRET.search(prompt) is not None, self._answer)
+
+    def _answer(self, text: Optional[str]) -> None:
+        if text is None:
+            self.close_stdin()
+        else:
+            self.write(text.encode() + b"\n")
+        self.call(self._look_again)
+
+    def _look_again(self) -> None:
+        self._asked = False
+        self._look_at = time.monotonic() + _QUESTION
+
+
+def _listed(pids: list[int]) -> str:
+    return ", ".join(map(str, pids))

@@ -1,0 +1,250 @@
+"""All processes of a run: what a command started, and what of it left its group and session.
+
+On Linux a process belongs to the run when it descends from the command, is of its session or group,
+or has the run's mark in its environment, which survives ``setsid``, a double fork and the death of
+every parent. Once seen, a process is remembered, and with it what descends from it. A process that
+was never seen, cleared its environment, left the session *and* lost its parents is beyond reach,
+unless :func:`adopt_orphans` was called. Elsewhere the descendants and the group are all there is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+__all__ = ("MARK", "Tree", "adopt_orphans", "marked")
+
+MARK = "PYREPL_STREAM_RUN"
+"""The environment variable that every process of a run inherits: marks of runs, with ``:`` between."""
+
+
+def marked(environment: dict[str, str], mark: str) -> dict[str, str]:
+    """``environment`` with a mark more."""
+    return {**environment, MARK: f"{environment[MARK]}:{mark}" if MARK in environment else mark}
+
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+    group: int
+    session: int
+    dead: bool  # a zombie: it has ended, and only its parent has not looked
+    started: str  # tells apart two processes that had the same pid
+    ticks: int  # of CPU time
+
+
+class Tree:
+    """The processes of the run whose command is ``root``; ``mark`` is the value of :data:`MARK`."""
+
+    def __init__(self, root: int, mark: str) -> None:
+        self._root = root
+        self._mark = mark.encode()
+        self._known: dict[int, str] = {}  # when each process that was seen began
+        self._unmarked: dict[int, str] = {}  # so that each environment is read once
+
+    def pids(self) -> list[int]:
+        """Those that live, children before their parents."""
+        return [process.pid for process in self._living()]
+
+    def signal(self, number: int) -> int:
+        """Signal all; how many there were. SIGKILL is repeated until none is left that could fork."""
+        if sys.platform == "win32":
+            return _end_windows_tree(self._root)
+        pids = self.pids()
+        found = _send(number, pids)
+        if number == signal.SIGKILL:
+            signalled = set(pids)
+            while new := [pid for pid in self.pids() if pid not in signalled]:
+                _send(number, new)
+                signalled.update(new)
+        elif found and number in (signal.SIGTERM, signal.SIGHUP):
+            _send(signal.SIGCONT, self.pids())  # one that is stopped would not hear it
+        return found
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the living have used, with that of their children that have ended."""
+        return sum(_cpu_seconds(process) for process in self._living())
+
+    def awaits_input(self, terminal: str, *, prompted: bool) -> bool:
+        """Whether one of them waits for input of ``terminal`` (Linux; False where it cannot be seen).
+
+        One that waits for several things at once, as libraries that edit lines do, counts when it has
+        ``prompted``: written a line without an end.
+        """
+        return any(_reads(process.pid, terminal, prompted) for process in self._living())
+
+    def _living(self) -> list[_Process]:
+        processes = _all_processes()
+        children: dict[int, list[_Process]] = {}
+        for process in processes.values():
+            children.setdefault(process.parent, []).append(process)
+        members: dict[int, _Process] = {}
+
+        def add(process: _Process) -> None:  # depth first: the order is that of ending them
+            if process.pid in members or process.pid == os.getpid():
+                return
+            members[process.pid] = process
+            for child in children.get(process.pid, ()):
+                add(child)
+
+        for process in processes.values():
+            if self._belongs(process):
+                add(process)
+        self._known = {process.pid: process.started for process in members.values()}
+        if _adopting:
+            for process in members.values():
+                if process.dead and process.parent == os.getpid() and process.pid != self._root:
+                    _reap(process)
+        return [process for process in reversed(list(members.values())) if not process.dead]
+
+    def _belongs(self, process: _Process) -> bool:
+        if self._known.get(process.pid) == process.started:
+            return True
+        if self._root in (process.pid, process.session, process.group):
+            return True
+        if _adopting and process.parent == os.getpid():
+            return True
+        if self._unmarked.get(process.pid) == process.started:
+            return False
+        if self._mark in _mark_of(process.pid):
+            return True
+        self._unmarked[process.pid] = process.started
+        return False
+
+
+_adopting = False
+
+
+def adopt_orphans() -> bool:
+    """Have processes whose parents died become this process's own (Linux): none can get away.
+
+    For a process that does nothing but run one command at a time: every child that it has is the
+    command's, and is reaped here. False where it cannot be had.
+    """
+    global _adopting
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    set_child_subreaper = 36  # prctl(2)
+    try:
+        _adopting = ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+    except (OSError, AttributeError):
+        _adopting = False
+    return _adopting
+
+
+def _reap(process: _Process) -> None:
+    try:
+        os.waitpid(process.pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def _send(number: int, pids: Iterable[int]) -> int:
+    sent = 0
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+            sent += 1
+        except (ProcessLookupError, PermissionError):
+            pass  # it has ended meanwhile, or changed its user (sudo)
+    return sent
+
+
+def _all_processes() -> dict[int, _Process]:
+    if os.path.exists("/proc/self/stat"):
+        found = (_from_proc(name) for name in os.listdir("/proc") if name.isdigit())
+        return {process.pid: process for process in found if process is not None}
+    return _from_ps()
+
+
+def _from_proc(pid: str) -> Optional[_Process]:
+    """See ``proc_pid_stat(5)``. The name, in brackets, may hold anything, brackets too."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            text = file.read().decode("ascii", "replace")
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    state, parent, group, session = fields[0], fields[1], fields[2], fields[3]
+    ticks = sum(map(int, fields[11:15]))
+    return _Process(int(pid), int(parent), int(group), int(session), state in "ZX", fields[19], ticks)
+
+
+def _from_ps() -> dict[int, _Process]:
+    """BSD and macOS: ``ps`` knows neither environments nor, on macOS, sessions."""
+    columns = "pid=,ppid=,pgid=,stat=,time=,lstart="
+    listing = subprocess.run(["ps", "-A", "-o", columns], capture_output=True, text=True, check=False)
+    processes = {}
+    for line in listing.stdout.splitlines():
+        pid, parent, group, state, time, started = line.split(None, 5)
+        process = _Process(
+            int(pid), int(parent), int(group), 0, state[0] == "Z", started, int(_seconds(time) * _TICKS)
+        )
+        processes[process.pid] = process
+    return processes
+
+
+def _seconds(text: str) -> float:
+    """``[[days-]hours:]minutes:seconds[.part]``, as ``ps`` prints CPU time."""
+    days, _, time = text.rpartition("-")
+    total = 0.0
+    for part in time.split(":"):
+        total = total * 60 + float(part)
+    return total + 86400 * int(days or 0)
+
+
+def _mark_of(pid: int) -> list[bytes]:
+    """The marks of all runs that the process belongs to: a run may be started in another one."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = file.read().split(b"\0")
+    except OSError:  # another user's, or gone
+        return []
+    for variable in variables:
+        name, _, value = variable.partition(b"=")
+        if name == MARK.encode():
+            return value.split(b":")
+    return []
+
+
+def _cpu_seconds(process: _Process) -> float:
+    """In ticks of 10 ms; for the first thread, where the kernel counts them, in nanoseconds."""
+    try:
+        with open(f"/proc/{process.pid}/schedstat", "rb") as file:
+            fine = int(file.read().split()[0]) / 1e9
+    except (OSError, IndexError, ValueError):
+        fine = 0.0
+    return max(fine, process.ticks / _TICKS)
+
+
+def _reads(pid: int, terminal: str, prompted: bool) -> bool:
+    """See ``proc_pid_syscall(5)``: the number of the system call, and its first argument."""
+    read, selects = _CALLS.get(os.uname().machine, (b"", ()))
+    try:
+        with open(f"/proc/{pid}/syscall", "rb") as file:
+            words = file.read().split()
+        if len(words) < 2 or not (words[0] == read or (prompted and words[0] in selects)):
+            return False
+        descriptor = int(words[1], 16) if words[0] == read else 0
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}") == terminal
+    except (OSError, ValueError):
+        return False
+
+
+_CALLS = {  # of Linux: `read`; `select` and `pselect6`
+    "x86_64": (b"0", (b"23", b"270")),
+    "aarch64": (b"63", (b"72",)),
+}
+
+
+def _end_windows_tree(root: int) -> int:
+    ended = subprocess.run(["taskkill", "/T", "/F", "/PID", str(root)], capture_output=True, check=False)
+    return int(ended.returncode == 0)
