@@ -23,12 +23,12 @@ class RemoteExecutionError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
-def failure_of(result: ExecutionResult, timeout: float | None) -> RemoteExecutionError:
+def failure_of(result: ExecutionResult) -> RemoteExecutionError:
     """The exception for a run that was no success."""
     error = result.error
     name, value = (error.name, error.value) if error is not None else ("", "")
     if result.status == "timeout":
-        name, value = "TimeoutError", f"the run did not end within its {timeout:g} s"
+        name, value = "TimeoutError", result.reason
     elif result.status in ("interrupted", "killed") and (error is None or not error.traceback):
         name, value = "KeyboardInterrupt", result.status
     elif error is None or not error.traceback:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ import anyio
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
-from pyrepl_stream import Command, Execution, InputRequestMessage, ProcessBody, Session, wait_async
+import pyrepl_stream
+from pyrepl_stream import Execution, ExecutionResult, InputRequestMessage, Session, wait_async
 from pyrepl_stream.embedding import in_place
 
 from .arguments import Arguments, help_text, parse
+from .commands import command_of
 from .failure import failure_of
 from .plain_view import PlainView
 from .publisher import Publisher, publisher_for
@@ -55,7 +58,7 @@ class RemoteStreamMagics(Magics):
                     self._answer(execution, request)
                 except KeyboardInterrupt:
                     execution.interrupt()
-        self._end(view, arguments)
+        self._end(view, arguments, publisher)
 
     remote_stream.__doc__ = "Run the cell in a session, and show its output live.\n\n" + help_text()
 
@@ -81,7 +84,7 @@ class RemoteStreamMagics(Magics):
                 self._answer(execution, request)
             except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
                 execution.interrupt()  # the kernel was interrupted: see the run to its end
-        self._end(view, arguments)
+        self._end(view, arguments, publisher)
 
     def close(self) -> None:
         """End all sessions and what runs in them."""
@@ -106,14 +109,23 @@ class RemoteStreamMagics(Magics):
             if arguments.out is not None:
                 self._shell.user_ns[arguments.out] = execution
 
-        keep = arguments.out is not None
-        timeout = arguments.timeout
-        if arguments.shell:
-            body = ProcessBody(Command(cell, pty=False, stderr="pipe", stdin=""))
-            execution = session.launch(body, cell, timeout=timeout, keep=keep, before=before)
-        else:
+        common: dict[str, Any] = {
+            "keep": arguments.out is not None,
+            "streaming": not arguments.no_streaming,
+            "before": before,
+        }
+        command = None
+        if arguments.shell or arguments.profile is not None:
+            command = command_of(cell, arguments)
+        if arguments.verbose:
+            publisher.text("stderr", f"[{command.name if command else 'python'} in {arguments.target}]\n")
+        if command is None:
             code = self._shell.transform_cell(cell)
-            execution = session.execute(code, timeout=timeout, keep=keep, before=before)
+            execution = session.execute(code, timeout=arguments.timeout, **common)
+        else:
+            execution = session.launch(
+                command.body, cell, timeout=command.timeout, processors=command.processors, **common
+            )
         if arguments.detach:
             publisher.text("stdout", f"[execution {execution.id} runs detached]\n")
         views[0].start()
@@ -131,20 +143,32 @@ class RemoteStreamMagics(Magics):
         """Ask the person at the front end, as the cell's own code would have."""
         import getpass
 
+        prompt = "" if request.extra.get("printed") else request.prompt
+        text = refused = None
         try:
-            text = getpass.getpass(request.prompt) if request.password else input(request.prompt)
+            text = getpass.getpass(prompt) if request.password else input(prompt)
         except EOFError:
-            execution.input(None, request)
+            pass
         except Exception as exc:  # a front end without input: the code that asked gets the reason
-            execution.input(None, request)
-            raise UsageError(f"the code asked for input: {exc}") from None
-        else:
+            refused = exc
+        with contextlib.suppress(pyrepl_stream.UsageError):  # somebody else has answered, or it has ended
             execution.input(text, request)
+        if refused is not None:
+            raise UsageError(f"the code asked for input: {refused}")
 
-    def _end(self, view: PlainView | None, arguments: Arguments) -> None:
+    def _end(self, view: PlainView | None, arguments: Arguments, publisher: Publisher) -> None:
         if view is None:
             return
+        if arguments.verbose:
+            publisher.text("stderr", f"[{_told(view.result)}]\n")
         if view.result.status == "running":
             raise RuntimeError("what shows the run's output failed: see its error above; the run goes on")
         if not view.result.success and not arguments.no_raise:
-            raise failure_of(view.result, arguments.timeout) from None
+            raise failure_of(view.result) from None
+
+
+def _told(result: ExecutionResult) -> str:
+    """How a run ended, in a few words."""
+    code = "" if result.exit_code is None else f", exit code {result.exit_code}"
+    reason = f": {result.reason}" if result.reason else ""
+    return f"{result.status}{code} after {result.duration:.2f} s{reason}"

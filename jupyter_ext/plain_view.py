@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import queue
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from pyrepl_stream import (
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
+    EventMessage,
     Execution,
     ExecutionResult,
     GapMessage,
@@ -27,6 +30,7 @@ from .publisher import Publisher
 
 __all__ = ("PlainView",)
 
+_EVENT = 1000  # characters of an event that are shown
 _budget = Budget()
 _Rich = TypeVar("_Rich", DisplayMessage, ResultMessage)
 
@@ -92,6 +96,9 @@ class PlainView:
             self._pacer.add("stderr", f"\n[{size} bytes of output are missing: {message.reason}]\n")
         elif isinstance(message, ErrorMessage) and self._show_errors:
             self._pacer.add("stderr", "\n".join(message.traceback) + "\n")
+        elif isinstance(message, EventMessage):
+            data = json.dumps(message.data, ensure_ascii=False)
+            self._pacer.add("stdout", f"{message.name}: {textwrap.shorten(data, _EVENT)}\n")
         elif isinstance(message, InputRequestMessage):
             self._show_all()  # the question stands after what was printed before it
             self._tell(message)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .message_stream import *  # noqa: F403
     from .messages import *  # noqa: F403
     from .process import *  # noqa: F403
+    from .processors import *  # noqa: F403
+    from .profiles import *  # noqa: F403
     from .results import *  # noqa: F403
     from .session import *  # noqa: F403
     from .stream_writer import *  # noqa: F403
@@ -53,10 +55,27 @@ _MODULES = {
     ),
     "results": ("ExecutionResult", "Result", "ExecutionError"),
     "waiting": ("Subscribe", "wait_async", "wait_sync"),
-    "message_stream": ("MessageStream", "Processor"),
+    "message_stream": ("AnyProcessor", "MessageStream", "Processor"),
     "execution": ("Execution",),
-    "process": ("Command", "ProcessBody", "ProcessExecution", "Step", "run_process", "run_steps"),
+    "process": (
+        "Command",
+        "Idle",
+        "ProcessBody",
+        "ProcessExecution",
+        "Step",
+        "run_process",
+        "run_steps",
+    ),
     "session": ("Session",),
+    "processors": ("PROCESSORS", "JsonLines", "processors_by_name"),
+    "profiles": (
+        "Profile",
+        "ProfileRun",
+        "find_profile",
+        "load_profiles",
+        "rejected_flag",
+        "run_profile",
+    ),
     "stream_writer": ("MessageSink", "StreamWriter"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -11,7 +11,7 @@ from .engine.run import Run
 from .engine.streams import LineWriter
 from .errors import UsageError
 from .journal import Cursor
-from .message_stream import MessageStream, Processor
+from .message_stream import AnyProcessor, MessageStream
 from .messages import InputRequestMessage, Message, StreamType
 from .results import ExecutionError, ExecutionResult, Result
 from .waiting import wait_async
@@ -44,7 +44,7 @@ class Execution:
         self,
         run: Run,
         *,
-        processors: Iterable[Processor] = (),
+        processors: Iterable[AnyProcessor] = (),
         batch: bool = False,
         awaits_reader: bool = False,
     ) -> None:

@@ -13,11 +13,13 @@ from .journal import Cursor
 from .messages import Message
 from .waiting import wait_async, wait_sync
 
-__all__ = ("MessageStream", "Processor")
+__all__ = ("AnyProcessor", "MessageStream", "Processor")
 
 Processed = Optional[Union[Message, Iterable[Message]]]
 Processor = Callable[[Message], Union[Processed, Awaitable[Processed]]]
 """From a message to a message, to several, or to None, which drops it; plain or ``async``."""
+AnyProcessor = Union[Processor, type]
+"""A processor, or a class of processors: where one has state, each reader makes its own."""
 
 
 class MessageStream:
@@ -27,10 +29,12 @@ class MessageStream:
     holds the execution no longer.
     """
 
-    def __init__(self, run: Run, cursor: Cursor, processors: tuple[Processor, ...], batch: bool) -> None:
+    def __init__(self, run: Run, cursor: Cursor, processors: Iterable[AnyProcessor], batch: bool) -> None:
         self._run = run
         self._cursor = cursor
-        self._processors = processors
+        self._processors: tuple[Processor, ...] = tuple(
+            each() if isinstance(each, type) else each for each in processors
+        )
         self._batch = batch
         self._read: deque[Message] = deque()  # not yet processed
         self._messages: deque[Message] = deque()  # not yet handed over

@@ -60,7 +60,8 @@ class ExecutionResult:
 
     ``stdout`` and ``stderr`` hold bytes that were no UTF-8 as surrogate escapes, so that
     ``stdout.encode("utf-8", "surrogateescape")`` is what was written. ``missing_bytes`` counts output
-    that was dropped; ``status`` and ``value`` are those of `complete`. ``duration`` is in seconds.
+    that was dropped; ``status``, ``exit_code`` and ``value`` are those of `complete`, and ``reason`` is
+    its ``error``. ``duration`` is in seconds.
     """
 
     id: str
@@ -69,6 +70,7 @@ class ExecutionResult:
     result: Result | None = None
     error: ExecutionError | None = None
     exit_code: int | None = None
+    reason: str = ""
     duration: float = 0.0
     value: Any = None
     displays: list[DisplayMessage] = field(default_factory=list)
@@ -110,6 +112,7 @@ class ExecutionResult:
             self.success, self.status = message.success, message.status
             self.exit_code, self.duration = message.exit_code, message.duration
             self.value = message.value
+            self.reason = message.error or ""
             if self.error is None and message.error:
                 name, _, value = message.error.partition(": ")
                 self.error = ExecutionError.of(ErrorMessage(name=name, value=value))

@@ -17,8 +17,9 @@ from .engine.run import Body, Run
 from .errors import SessionClosedError, UnknownExecutionError, UsageError
 from .execution import Execution, check_timeout, streaming_default
 from .journal import Journal, Overflow
-from .message_stream import MessageStream, Processor
+from .message_stream import AnyProcessor, MessageStream
 from .messages import ExecuteMessage, StreamType
+from .process import ProcessBody, ProcessExecution
 from .waiting import wait_async, wait_sync
 
 __all__ = ("Session",)
@@ -174,7 +175,7 @@ class Session:
         *,
         execution_id: str | None = None,
         timeout: float | None = None,
-        processors: Iterable[Processor] = (),
+        processors: Iterable[AnyProcessor] = (),
         streaming: bool = True,
         keep: bool = False,
         before: Callable[[Execution], object] | None = None,
@@ -210,12 +211,15 @@ class Session:
         *,
         execution_id: str | None = None,
         timeout: float | None = None,
-        processors: Iterable[Processor] = (),
+        processors: Iterable[AnyProcessor] = (),
         streaming: bool = True,
         keep: bool = False,
         before: Callable[[Execution], object] | None = None,
     ) -> Execution:
-        """As :meth:`execute`, for anything that can be started and stopped (see :class:`Body`)."""
+        """As :meth:`execute`, for anything that can be started and stopped (see :class:`Body`).
+
+        For a :class:`ProcessBody` it returns a :class:`ProcessExecution`.
+        """
         check_timeout(timeout)
         self._start()
         batch = not streaming_default(streaming)
@@ -227,7 +231,7 @@ class Session:
                     f"execution {execution_id!r} exists already with other code; choose another id"
                 )
             if run is not None:
-                return Execution(run, processors=processors, batch=batch)
+                return _execution_of(run, processors=processors, batch=batch)
             run = Run(
                 execution_id,
                 code,
@@ -240,7 +244,7 @@ class Session:
             )
             run.writer.fallback = routing.fallback(StreamType.STDOUT).write
             self._runs[execution_id] = run
-        execution = Execution(run, processors=processors, batch=batch, awaits_reader=True)
+        execution = _execution_of(run, processors=processors, batch=batch, awaits_reader=True)
         if before is not None:
             try:
                 before(execution)
@@ -253,16 +257,16 @@ class Session:
 
     def interrupt(self, execution_id: str) -> Awaitable[None]:
         """See :meth:`Execution.interrupt`. Raises :class:`UnknownExecutionError`."""
-        return Execution(self._known(execution_id)).interrupt()
+        return _execution_of(self._known(execution_id)).interrupt()
 
     def attach(self, execution_id: str, after: int = 0, *, follow: bool = False) -> MessageStream:
         """See :meth:`Execution.attach`. Raises :class:`UnknownExecutionError` too."""
-        return Execution(self._known(execution_id)).attach(after, follow=follow)
+        return _execution_of(self._known(execution_id)).attach(after, follow=follow)
 
     async def executions(self) -> list[Execution]:
         """Those that run and those that are still kept, the oldest first."""
         with self._lock:
-            return [Execution(run) for run in self._runs.values()]
+            return [_execution_of(run) for run in self._runs.values()]
 
     def _known(self, execution_id: str) -> Run:
         with self._lock:
@@ -315,3 +319,9 @@ class Session:
             total -= run.journal.kept_bytes
             self._runs.pop(run.id, None)
             run.close()
+
+
+def _execution_of(run: Run, **options: Any) -> Execution:
+    if isinstance(run.body, ProcessBody):
+        return ProcessExecution(run, body=run.body, **options)
+    return Execution(run, **options)

@@ -72,7 +72,7 @@ class Run:
         self.stdout = OutputStream(self.writer, StreamType.STDOUT)
         self.stderr = OutputStream(self.writer, StreamType.STDERR)
         self.done = False  # `complete` was posted: it comes when the reader has made room for it
-        self._body = body
+        self.body = body
         self._timeout = timeout
         self._on_end = on_end
         self._started: Optional[float] = None
@@ -117,11 +117,22 @@ class Run:
             raise EOFError("end of input")
         return answers[-1]
 
-    def ask(self, prompt: str, *, password: bool, answered: Callable[[Optional[str]], object]) -> None:
-        """Ask the reader for a line; ``answered`` is called with it, by whoever answers."""
+    def ask(
+        self,
+        prompt: str,
+        *,
+        password: bool,
+        answered: Callable[[Optional[str]], object],
+        printed: bool = False,
+    ) -> None:
+        """Ask the reader for a line; ``answered`` is called with it, by whoever answers.
+
+        ``printed``: the prompt is in the output already.
+        """
         key = f"{threading.get_ident()}-{time.monotonic_ns()}"
         self._asked[key] = answered
-        self.say(InputRequestMessage(prompt=prompt, password=password, extra={"request": key}))
+        extra = {"request": key, "printed": printed}
+        self.say(InputRequestMessage(prompt=prompt, password=password, extra=extra))
 
     def answer(self, request: InputRequestMessage, text: Optional[str]) -> bool:
         """Give the line that ``request`` asked for, None is the end of the input; False: it has one."""
@@ -156,7 +167,7 @@ class Run:
         if self._timeout is not None:
             text = f"timeout: the run took longer than {self._timeout:g} s"
             self._later(self._timeout, self.stop, "timeout", text)
-        self._body.start(self)
+        self.body.start(self)
 
     def stop(self, status: str, error: str = "") -> None:
         if self.done:
@@ -168,7 +179,7 @@ class Run:
         if self._started is None:
             self._end(CompleteMessage())
             return
-        self._later(self._body.stop(force=status == "killed"), self._give_up)
+        self._later(self.body.stop(force=status == "killed"), self._give_up)
 
     def close(self) -> None:
         """The session ends: write what is there, and no more."""
@@ -180,12 +191,12 @@ class Run:
     def _give_up(self) -> None:
         """What cannot be interrupted runs on by itself; its caller gets control back."""
         if not self.done:
-            text = self._body.given_up()
+            text = self.body.given_up()
             self.say(LogMessage(level="WARNING", logger="pyrepl_stream", text=text))
             self._end(CompleteMessage())
 
     def _hear(self, complete: CompleteMessage) -> None:
-        self._body.ended()
+        self.body.ended()
         self.writer.alive = False
         if not self.done:
             self._end(complete)
@@ -196,7 +207,8 @@ class Run:
             timer.cancel()
         status, error = complete.status, complete.error
         if not complete.success and self._reason is not None and status in ("ok", "interrupted"):
-            status, error = self._reason[0], error or self._reason[1]
+            status = self._reason[0]
+            error = self._reason[1] if status == "timeout" else error or self._reason[1]
         self.writer.flush_bytes()
         if self.journal.overflow == "fail" and self.journal.overflowed and complete.success:
             status, error = "error", "BufferOverflowError: the reader lagged, and output was lost"

@@ -21,6 +21,7 @@ from .call import Call, CallThread
 from .child import Child, Ended, OpenTerminal
 from .command import Command
 from .ending import DEFAULT_GRACE, Ending, Grace, check_grace
+from .pump import Pump, make_pump
 from .terminal import open_terminal
 
 __all__ = ("ProcessBody", "Part", "Retry")
@@ -50,6 +51,7 @@ class ProcessBody:
         keep_going: bool = False,
         retry: Optional[Retry] = None,
         open_terminal: OpenTerminal = open_terminal,
+        make_pump: Callable[[], Pump] = make_pump,
     ) -> None:
         check_grace(grace)
         if not parts:
@@ -60,12 +62,14 @@ class ProcessBody:
         self._keep_going = keep_going
         self._retry = retry
         self._open_terminal = open_terminal
+        self._make_pump = make_pump
         self._mark = uuid.uuid4().hex
         self._run: Optional[Run] = None
-        self._lock = threading.Lock()  # guards the three below: a word is left with the part, or kept for it
+        self._lock = threading.Lock()  # guards what is below: a word is left with the part, or kept for it
         self._part: Union[Child, CallThread, None] = None
         self._words: list[Callable[[Any], object]] = []
         self._stopped = False
+        self._forced = False
         self._ended = False
         self._started = threading.Event()
 
@@ -103,6 +107,7 @@ class ProcessBody:
     def stop(self, *, force: bool) -> float:
         with self._lock:
             self._stopped = True
+            self._forced = self._forced or force
             part = self._part
         if part is not None:
             part.call(lambda: self._ending.hasten(time.monotonic(), force=force))
@@ -185,6 +190,7 @@ class ProcessBody:
                 mark=self._mark,
                 keep_tail=self._retry is not None,
                 open_terminal=self._open_terminal,
+                make_pump=self._make_pump,
             )
         try:
             attended.start()
@@ -197,15 +203,14 @@ class ProcessBody:
             self._part = attended
             words, self._words = self._words, []
             if self._stopped:
-                self._ending.hasten(time.monotonic())
+                self._ending.hasten(time.monotonic(), force=self._forced)
         self._started.set()
         for word in words if isinstance(attended, Child) else ():
             word(attended)
         try:
             ended = attended.run()
         except BaseException:
-            attended.kill_now()
-            attended.close()
+            attended.abandon()
             raise
         _alive.discard(attended)  # what the command left in the background was left on purpose
         if attended.holds_output and isinstance(attended, Child):
@@ -231,7 +236,7 @@ class _RunOwner:
         self._run.say(LogMessage(level=level, logger=_LOGGER, text=text, source=source))
 
     def ask(self, prompt: str, password: bool, answered: Callable[[Optional[str]], object]) -> None:
-        self._run.ask(prompt, password=password, answered=answered)
+        self._run.ask(prompt, password=password, answered=answered, printed=True)
 
 
 def _read_on(child: Child) -> None:

@@ -80,6 +80,9 @@ class CallThread:
     def kill_now(self) -> None:
         """A thread ends with its process."""
 
+    def abandon(self) -> None:
+        """The callable has ended already."""
+
     def close(self) -> None:
         """There is nothing to close."""
 

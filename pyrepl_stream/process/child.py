@@ -27,6 +27,7 @@ OpenTerminal = Callable[[tuple[int, int]], Terminal]
 _LINGER = 0.2  # seconds of quiet after the command's end that mean that nothing more comes
 _LINGER_AT_MOST = 2.0  # seconds after the command's end that its background children are waited for
 _QUESTION = 0.2  # seconds of quiet after which it is looked whether the command waits for input
+_LONGEST_WAIT = 3600.0  # seconds; selectors overflow with some weeks
 _TAIL = 4096  # bytes of the newest output that are kept where somebody wants to see them
 _SECRET = re.compile(r"(?i)(password|passphrase|passcode|secret|token|pin)\b[^\n]*$")
 _EXIT = object()  # the tag of the process's end
@@ -67,7 +68,7 @@ class Child:
         mark: str,
         keep_tail: bool = False,
         open_terminal: OpenTerminal = open_terminal,
-        pump: Callable[[], Pump] = make_pump,
+        make_pump: Callable[[], Pump] = make_pump,
     ) -> None:
         self._command = command
         self._owner = owner
@@ -76,7 +77,7 @@ class Child:
         self._mark = mark
         self._keep_tail = keep_tail
         self._open_terminal = open_terminal
-        self._pump = pump()
+        self._pump = make_pump()
         self._terminals: list[Terminal] = []
         self._ours: list[int] = []  # the child's ends, to be closed when it has them
         self._process: Optional[subprocess.Popen[bytes]] = None
@@ -205,6 +206,13 @@ class Child:
         while self.holds_output:
             self._take(self._pump.wait(None))
 
+    def abandon(self) -> None:
+        """Kill all of it, and close."""
+        assert self._process is not None
+        self.kill_now()
+        self.close()
+        self._process.wait()
+
     def close(self) -> None:
         """Close all descriptors. A terminal that somebody still has hangs up."""
         for descriptor in self._ours:
@@ -305,7 +313,7 @@ class Child:
         if self._command.interactive and not self._asked:
             deadlines.append(self._look_at)
         known = [deadline for deadline in deadlines if deadline is not None]
-        return max(0.0, min(known) - time.monotonic()) if known else None
+        return min(max(0.0, min(known) - time.monotonic()), _LONGEST_WAIT) if known else None
 
     def _send_due(self) -> None:
         number = self._ending.due(time.monotonic())

@@ -11,7 +11,7 @@ from ..engine.run import Run
 from ..errors import UsageError
 from ..execution import Execution, check_timeout, streaming_default
 from ..journal import Journal, Overflow
-from ..message_stream import Processor
+from ..message_stream import AnyProcessor
 from .activity import Idle, Path
 from .body import ProcessBody, Retry
 from .command import DEFAULT_SIZE, Arguments, Command, Standard, check_size
@@ -29,9 +29,15 @@ class ProcessExecution(Execution):
     """
 
     def __init__(
-        self, run: Run, body: ProcessBody, *, processors: Iterable[Processor] = (), batch: bool = False
+        self,
+        run: Run,
+        *,
+        body: ProcessBody,
+        processors: Iterable[AnyProcessor] = (),
+        batch: bool = False,
+        awaits_reader: bool = False,
     ) -> None:
-        super().__init__(run, processors=processors, batch=batch, awaits_reader=True)
+        super().__init__(run, processors=processors, batch=batch, awaits_reader=awaits_reader)
         self._body = body
 
     @property
@@ -82,7 +88,7 @@ def run_process(
     watch: Iterable[Path] = (),
     watch_interval: float = 5.0,
     grace: Grace = DEFAULT_GRACE,
-    processors: Iterable[Processor] = (),
+    processors: Iterable[AnyProcessor] = (),
     overflow: Overflow = "block",
     buffer_bytes: int = 4 << 20,
     streaming: bool = True,
@@ -115,7 +121,7 @@ def run_process(
     )
     idle = Idle(idle_timeout, activity=activity, watch=watch, interval=watch_interval)
     body = ProcessBody(made, grace=grace, idle=idle, retry=retry)
-    return _launch(
+    return launch(
         body,
         made.name,
         timeout=timeout,
@@ -137,7 +143,7 @@ def run_steps(
     watch: Iterable[Path] = (),
     watch_interval: float = 5.0,
     grace: Grace = DEFAULT_GRACE,
-    processors: Iterable[Processor] = (),
+    processors: Iterable[AnyProcessor] = (),
     overflow: Overflow = "block",
     buffer_bytes: int = 4 << 20,
     streaming: bool = True,
@@ -156,7 +162,7 @@ def run_steps(
     idle = Idle(idle_timeout, activity=activity, watch=watch, interval=watch_interval)
     parts = [step.part() for step in steps]
     body = ProcessBody(*parts, grace=grace, idle=idle, keep_going=keep_going)
-    return _launch(
+    return launch(
         body,
         "\n".join(f"{part.source}: {part.name}" for part in parts),
         timeout=timeout,
@@ -168,17 +174,18 @@ def run_steps(
     )
 
 
-def _launch(
+def launch(
     body: ProcessBody,
     code: str,
     *,
-    timeout: Optional[float],
-    processors: Iterable[Processor],
-    overflow: Overflow,
-    buffer_bytes: int,
-    streaming: bool,
-    execution_id: Optional[str],
+    timeout: Optional[float] = None,
+    processors: Iterable[AnyProcessor] = (),
+    overflow: Overflow = "block",
+    buffer_bytes: int = 4 << 20,
+    streaming: bool = True,
+    execution_id: Optional[str] = None,
 ) -> ProcessExecution:
+    """Start a body of commands, and return its execution. Raises :class:`UsageError`."""
     check_timeout(timeout)
     Journal("", limit=buffer_bytes, overflow=overflow)  # has the checks of these two
     batch = not streaming_default(streaming)
@@ -192,6 +199,6 @@ def _launch(
         overflow=overflow,
         timeout=timeout,
     )
-    execution = ProcessExecution(run, body, processors=tuple(processors), batch=batch)
+    execution = ProcessExecution(run, body=body, processors=processors, batch=batch, awaits_reader=True)
     engine.call(run.start)
     return execution

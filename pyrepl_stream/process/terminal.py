@@ -87,7 +87,7 @@ def open_terminal(size: tuple[int, int]) -> Terminal:
     try:
         terminal = Terminal(master, slave)
         terminal.resize(size)
-    except (OSError, termios.error) as exc:
+    except (OSError, termios.error, struct.error) as exc:
         os.close(master)
         os.close(slave)
         raise TerminalUnavailable(str(exc)) from exc

@@ -26,6 +26,7 @@ def marked(environment: dict[str, str], mark: str) -> dict[str, str]:
     """``environment`` with a mark more."""
     return {**environment, MARK: f"{environment[MARK]}:{mark}" if MARK in environment else mark}
 
+_LOOKS = 5  # that find nobody, where the last one found somebody, until nobody is believed to be there
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -45,18 +46,26 @@ class Tree:
     def __init__(self, root: int, mark: str) -> None:
         self._root = root
         self._mark = mark.encode()
+        self._found = True  # the last look found some
         self._known: dict[int, str] = {}  # when each process that was seen began
         self._unmarked: dict[int, str] = {}  # so that each environment is read once
 
     def pids(self) -> list[int]:
         """Those that live, children before their parents."""
-        return [process.pid for process in self._living()]
+        pids = [process.pid for process in self._living()]
+        for _ in range(_LOOKS if self._found and not pids else 0):
+            # One that forks and ends all the time can be missed: listing them takes a moment.
+            pids = pids or [process.pid for process in self._living()]
+        self._found = bool(pids)
+        return pids
 
     def signal(self, number: int) -> int:
         """Signal all; how many there were. SIGKILL is repeated until none is left that could fork."""
         if sys.platform == "win32":
             return _end_windows_tree(self._root)
         pids = self.pids()
+        if number == signal.SIGKILL:
+            pids.reverse()  # a parent that outlives its child would go on, and might start another
         found = _send(number, pids)
         if number == signal.SIGKILL:
             signalled = set(pids)

@@ -11,8 +11,25 @@ def test_defaults() -> None:
 
 
 def test_all_options_together() -> None:
-    line = "thread:other --shell --detach --timeout 1.5 --out job --no-raise --plain  # why"
-    assert parse(line) == Arguments("thread:other", True, True, 1.5, "job", True, True)
+    line = "thread:other --shell --detach --timeout 1.5 --out job --no-raise --plain --verbose --no-streaming"
+    line += " --interactive --idle-timeout 2 --watch a --watch b --cwd /tmp --env A=1 --env B=x=y  # why"
+    assert parse(line) == Arguments(
+        "thread:other",
+        shell=True,
+        detach=True,
+        timeout=1.5,
+        out="job",
+        no_raise=True,
+        plain=True,
+        verbose=True,
+        no_streaming=True,
+        interactive=True,
+        idle_timeout=2,
+        watch=("a", "b"),
+        cwd="/tmp",
+        env=(("A", "1"), ("B", "x=y")),
+    )
+    assert parse("--profile claude --set model=opus").options == (("model", "opus"),)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +47,12 @@ def test_all_options_together() -> None:
         ("--out 1x", "is not a name"),
         ("--out 'un", "No closing quotation"),
         ("--det", "did you mean --detach"),
+        ("--cwd /tmp", "--cwd is for commands: add --shell"),
+        ("--idle-timeout 3", "add --shell"),
+        ("--shell --env A", "is not NAME=VALUE"),
+        ("--shell --env =x", "is not NAME=VALUE"),
+        ("--shell --no-tty --interactive", "leave out --no-tty"),
+        ("--shell --set model=x", "--set is for --profile"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error_that_helps(line: str, says: str) -> None:

@@ -1,0 +1,8 @@
+"""Profiles: how a command-line tool is called, and what reads its output, under one name."""
+
+from .files import find_profile, load_profiles
+from .profile import Profile
+from .rejected import rejected_flag
+from .run import ProfileRun, run_profile
+
+__all__ = ("Profile", "ProfileRun", "find_profile", "load_profiles", "rejected_flag", "run_profile")

@@ -1,0 +1,403 @@
+"""JSON lines: the same events however the output was cut, and not a byte lost."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyrepl_stream.errors import UsageError
+from pyrepl_stream.messages import (
+    CompleteMessage,
+    DisplayMessage,
+    EventMessage,
+    GapMessage,
+    InputRequestMessage,
+    Message,
+    OutputMessage,
+    StreamType,
+)
+from pyrepl_stream.processors import PROCESSORS, JsonLines, processors_by_name
+from pyrepl_stream.session import Session
+
+
+def run(chunks: Iterable[str | bytes], processor: JsonLines | None = None) -> list[Message]:
+    """All that comes of these chunks of stdout and of the end, which is left out."""
+    processor = processor or JsonLines()
+    messages: list[Message] = []
+    sequence = 0
+    for sequence, chunk in enumerate(chunks, 1):
+        messages += processor(OutputMessage(execution_id="job", sequence=sequence, data=chunk))
+    *rest, end = processor(CompleteMessage(execution_id="job", sequence=sequence + 1))
+    assert isinstance(end, CompleteMessage)
+    return [*messages, *rest]
+
+
+def shown(messages: Iterable[Message]) -> list[Any]:
+    """Text, joined, and the data of events as tuples of one."""
+    out: list[Any] = []
+    for message in messages:
+        if isinstance(message, EventMessage):
+            out.append((message.data,))
+        elif isinstance(message, OutputMessage):
+            if out and type(out[-1]) is type(message.data):
+                out[-1] += message.data
+            else:
+                out.append(message.data)
+    return out
+
+
+# -- what becomes an event ---------------------------------------------------------------------
+
+
+def test_lines_of_json_become_events_and_the_rest_passes_in_order() -> None:
+    messages = run(['start\n{"a": 1}\nmiddle\n[1, 2]\n', '{"b": 2}\nend\n'])
+    assert shown(messages) == ["start\n", ({"a": 1},), "middle\n", ([1, 2],), ({"b": 2},), "end\n"]
+
+
+def test_an_event_has_the_place_of_the_output_that_completed_its_line() -> None:
+    processor = JsonLines()
+    first = OutputMessage("job", 3, 30.0, "worker", stream=StreamType.STDERR, data='{"a":')
+    second = OutputMessage("job", 4, 40.0, "worker", stream=StreamType.STDERR, data="1}\n")
+    assert processor(first) == []
+    assert processor(second) == [EventMessage("job", 4, 40.0, "worker", name="json", data={"a": 1})]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('{"type": "result", "event": "other"}', "result"),
+        ('{"event": "start"}', "start"),
+        ('{"type": 3, "event": "start"}', "start"),
+        ('{"type": ""}', "agent"),
+        ('{"type": null}', "agent"),
+        ('["type"]', "agent"),
+    ],
+)
+def test_an_event_is_named_by_its_type(line: str, name: str) -> None:
+    (event,) = run([line], JsonLines(name="agent"))
+    assert isinstance(event, EventMessage)
+    assert event.name == name
+
+
+@pytest.mark.parametrize(
+    "line", ['{"a": 1}\n', '{"a": 1}\r\n', '\t  {"a": 1}  \n', '\r{ "a" : 1 }', '{"a": 1}']
+)
+def test_blanks_and_either_line_end_belong_to_the_line(line: str) -> None:
+    for chunks in ([line], list(line)):
+        assert shown(run(chunks)) == [({"a": 1},)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "\n",
+        " \t ",
+        "3\n",
+        '"text"\n',
+        "null\n",
+        "true\n",
+        "{}}\n",
+        '{"a": 1} {"b": 2}\n',
+        '{"a":\n1}\n',
+        "{'a': 1}\n",
+        "[INFO] ready\n",
+        '{"a": NaN}\n',
+        "[Infinity]\n",
+        "[1e999]\n",
+        f"[{'9' * 5000}]\n",
+        "[" * 100_000 + "\n",
+        "[" * 100_000 + "]" * 100_000 + "\n",
+        '{"a":' * 300 + "1" + "}" * 300 + "\n",
+        '\ufeff{"a": 1}\n',
+        '\x0b{"a": 1}\n',
+        '{"a": "\x00"}\n',
+        '{"a": 1}\u2028\n',
+        '{"a": "\ud800\n',
+    ],
+)
+def test_all_else_passes_exactly(line: str) -> None:
+    for chunks in ([line], [line[:1], line[1:]], [line[:-1], line[-1:]]):
+        assert "".join(shown(run(chunks))) == line
+
+
+def test_nesting_that_others_can_encode_is_an_event() -> None:
+    line = "[" * 200 + "]" * 200
+    assert shown(run([line])) == [(json.loads(line),)]
+    assert shown(run([f"[{line}]"])) == [f"[{line}]"]
+    wide = json.dumps([[n] for n in range(1000)])
+    assert shown(run([wide])) == [(json.loads(wide),)]
+
+
+def test_separators_within_text_do_not_end_a_line() -> None:
+    data = {"a": "x\u2028y\x85z\x0c\x1c"}
+    assert shown(run([json.dumps(data, ensure_ascii=False) + "\n"])) == [(data,)]
+
+
+# -- what is held back, and how long -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["Continue? ", "50%\r", "3", "[INFO] loading", "{name}", "[\x1b[1m", "$ {"])
+def test_a_partial_line_that_cannot_be_json_is_shown_at_once(text: str) -> None:
+    message = OutputMessage(data=text)
+    assert JsonLines()(message) == [message]
+
+
+@pytest.mark.parametrize("text", ["{", ' {"a": ', "[", "[ 1,", "[tr", "  "])
+def test_a_partial_line_that_can_be_json_is_held(text: str) -> None:
+    assert JsonLines()(OutputMessage(data=text)) == []
+
+
+def test_the_rest_of_a_line_that_has_begun_as_text_is_text() -> None:
+    assert shown(run(["got ", '{"a": 1}\n', '{"b": 2}\n'])) == ['got {"a": 1}\n', ({"b": 2},)]
+    assert shown(run(["got:", " ", '{"a": 1}', "\n"])) == ['got: {"a": 1}\n']
+
+
+def test_output_without_json_passes_as_the_same_message() -> None:
+    processor = JsonLines()
+    for data in ("one\n", "two\nthree", " {x}\n", "", "\n", "a [b] c\n"):
+        message = OutputMessage(data=data)
+        assert processor(message)[0] is message
+
+
+def test_lines_are_put_together_by_stream_and_source() -> None:
+    processor = JsonLines()
+    places = [(StreamType.STDOUT, ""), (StreamType.STDERR, ""), (StreamType.STDOUT, "worker")]
+    for number, (stream, source) in enumerate(places):
+        assert processor(OutputMessage(stream=stream, source=source, data=f'{{"n": {number}')) == []
+    ended = [processor(OutputMessage(stream=stream, source=source, data="}\n")) for stream, source in places]
+    assert [(event.source, event.data) for (event,) in ended if isinstance(event, EventMessage)] == [
+        ("", {"n": 0}),
+        ("", {"n": 1}),
+        ("worker", {"n": 2}),
+    ]
+
+
+def test_the_end_gives_what_is_left_before_complete() -> None:
+    processor = JsonLines()
+    processor(OutputMessage("job", 1, stream=StreamType.STDERR, data='{"a": 1}'))
+    processor(OutputMessage("job", 2, data='{"b": '))
+    processor(OutputMessage("other", 1, data='{"c": '))
+    event, text, complete = processor(CompleteMessage("job", 3))
+    assert isinstance(event, EventMessage)
+    assert (event.sequence, event.data) == (1, {"a": 1})
+    assert text == OutputMessage("job", 2, data='{"b": ')
+    assert complete == CompleteMessage("job", 3)
+    assert len(processor(CompleteMessage("other", 2))) == 2
+
+
+def test_after_complete_nothing_is_held_for_nobody_would_release_it() -> None:
+    processor = JsonLines()
+    processor(CompleteMessage("job", 3))
+    late = OutputMessage("job", 4, data='{"a": ')
+    assert processor(late) == [late]
+    assert processor(OutputMessage("job", 1, data='{"a": ')) == [], "read again from the start"
+
+
+def test_a_read_that_was_left_does_not_mix_with_the_next_one() -> None:
+    processor = JsonLines()
+    processor(OutputMessage("job", 2, data='{"old": '))
+    assert shown(run(['{"a": ', "1}\n"], processor)) == [({"a": 1},)]
+    processor(OutputMessage("job2", 2, data="old text "))
+    assert shown(processor(OutputMessage("job2", 1, data='{"a": 1}\n'))) == [({"a": 1},)]
+
+
+@pytest.mark.parametrize("between", [GapMessage("job", 2, first=2), InputRequestMessage("job", 2)])
+def test_a_gap_and_a_request_for_input_release_what_is_held(between: Message) -> None:
+    processor = JsonLines()
+    processor(OutputMessage("job", 1, data='{"a": 1}'))
+    assert processor(between) == [OutputMessage("job", 1, data='{"a": 1}'), between]
+    assert shown(processor(OutputMessage("job", 3, data='}\n{"b": 2}\n'))) == ["}\n", ({"b": 2},)]
+
+
+def test_bytes_pass_and_make_their_line_text() -> None:
+    assert shown(run(['{"a": "', b"\xff", '"}\n', '{"b": 2}\n'])) == ['{"a": "', b"\xff", '"}\n', ({"b": 2},)]
+    assert shown(run([b'\xff\n{"a": ', "1}\n"])) == [b'\xff\n{"a": ', "1}\n"]
+    assert shown(run([b"\xff\n", "[1]\n"])) == [b"\xff\n", ([1],)]
+
+
+def test_other_messages_pass() -> None:
+    processor = JsonLines()
+    processor(OutputMessage(data="{"))
+    display = DisplayMessage(data={"text/plain": "{}"})
+    assert processor(display) == [display]
+
+
+def test_with_keep_text_all_text_passes_at_once_and_events_come_beside_it() -> None:
+    chunks: list[str | bytes] = ['a\n{"b": 1}\n{"c"', ": 2}", '\n{"d', b"\xff", '\n{"e": 3}']
+    messages = run(chunks, JsonLines(keep_text=True))
+    assert [m.data for m in messages if isinstance(m, OutputMessage)] == chunks
+    assert [m.data for m in messages if isinstance(m, EventMessage)] == [{"b": 1}, {"c": 2}, {"e": 3}]
+    assert isinstance(messages[1], EventMessage), "an event follows the text that completed it"
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("text", ["a" * 100, "\N{GRINNING FACE}" * 25])
+def test_a_line_longer_than_the_limit_is_text_however_it_is_cut(text: str, whole: bool) -> None:
+    line = json.dumps([text], ensure_ascii=False)
+    size = len(line.encode())
+
+    def chunks(end: str) -> list[str]:
+        return [line + end] if whole else [*line, *end]
+
+    for end in ("\n", ""):
+        assert shown(run(chunks(end), JsonLines(max_line_bytes=size))) == [([text],)]
+        assert shown(run(chunks(end), JsonLines(max_line_bytes=size - 1))) == [line + end]
+
+
+def test_a_limit_below_one_is_refused() -> None:
+    with pytest.raises(UsageError, match="max_line_bytes is 0, but must be at least 1"):
+        JsonLines(max_line_bytes=0)
+
+
+def test_a_line_without_an_end_takes_linear_time_and_bounded_memory() -> None:
+    processor = JsonLines()
+    chunk = '{"a": 1, "b": [' + "x" * (64 * 1024 - 15)
+    tracemalloc.start()
+    try:
+        started = time.process_time()
+        passed = 0
+        for sequence in range(1, 1601):  # 100 MB
+            for message in processor(OutputMessage("job", sequence, data=chunk)):
+                assert isinstance(message, OutputMessage)
+                passed += len(message.data)
+        took = time.process_time() - started
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert passed == 1600 * len(chunk)
+    assert took < 10
+    assert peak < 8 << 20
+
+
+def test_held_text_in_small_chunks_takes_linear_time() -> None:
+    for chunks in (["  "] * 150_000, ["["] + ["1,"] * 150_000, ['{"a":"'] + ["x"] * 150_000):
+        started = time.process_time()
+        assert shown(run(chunks)) == ["".join(chunks)]
+        assert time.process_time() - started < 10
+
+
+def test_only_lines_that_have_begun_are_remembered() -> None:
+    processor = JsonLines()
+    for number in range(1000):
+        processor(OutputMessage(source=str(number), data='text\n{"a": 1}\n'))
+    assert not processor._lines
+
+
+# -- any text, any cuts ------------------------------------------------------------------------
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+JSON_LINES = st.builds(
+    lambda before, value, escaped, after: before + json.dumps(value, ensure_ascii=escaped) + after,
+    st.text(" \t\r", max_size=2),
+    st.lists(VALUES, max_size=3) | st.dictionaries(st.text(), VALUES, max_size=3),
+    st.booleans(),
+    st.sampled_from(["", "\r", " "]),
+).filter(lambda line: "\n" not in line)
+TEXT_LINES = st.text(st.sampled_from('{}[]":,1 \t\r\x1ba\u2028é')) | st.text()
+OUTPUT = st.lists(JSON_LINES | TEXT_LINES, max_size=6).map("\n".join)
+CUTS = st.lists(st.integers(0, 200), max_size=12)
+
+
+def cut(text: str, at: list[int]) -> list[str]:
+    places = sorted({0, len(text), *(place for place in at if place < len(text))})
+    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+
+
+def expected(text: str) -> list[Any]:
+    """The obvious way, with the whole text at hand."""
+    out: list[Any] = [""]
+    for line in text.split("\n"):
+        try:
+            value = json.loads(line) if line.strip(" \t\r")[:1] in ("{", "[") else None
+        except ValueError:
+            value = None
+        if value is None:
+            out[-1] += line + "\n"
+        else:
+            out += [(value,), ""]
+    if out[-1]:
+        out[-1] = out[-1][:-1]  # the last line had no end
+    return [one for one in out if one != ""]
+
+
+@given(OUTPUT, CUTS)
+def test_any_output_cut_anywhere_gives_the_same(text: str, at: list[int]) -> None:
+    assert shown(run(cut(text, at))) == expected(text)
+
+
+@given(OUTPUT, CUTS, st.integers(1, 40))
+def test_a_limit_loses_nothing_and_does_not_depend_on_the_cuts(text: str, at: list[int], limit: int) -> None:
+    whole = shown(run([text] if text else [], JsonLines(max_line_bytes=limit)))
+    assert shown(run(cut(text, at), JsonLines(max_line_bytes=limit))) == whole
+    lines = [line for line in text.split("\n") if len(line.encode()) <= limit]
+    events = [one for one in whole if isinstance(one, tuple)]
+    assert events == [one for line in lines for one in expected(line) if isinstance(one, tuple)]
+
+
+@given(OUTPUT, CUTS)
+def test_with_keep_text_the_text_is_whole(text: str, at: list[int]) -> None:
+    chunks = cut(text, at)
+    messages = run(chunks, JsonLines(keep_text=True))
+    assert [m.data for m in messages if isinstance(m, OutputMessage)] == chunks
+    assert [(m.data,) for m in messages if isinstance(m, EventMessage)] == [
+        one for one in expected(text) if isinstance(one, tuple)
+    ]
+
+
+@given(
+    st.lists(st.text(st.sampled_from('{}[]":1 \n')) | st.binary(max_size=5).map(lambda tail: b"\xff" + tail))
+)
+def test_text_and_bytes_together_lose_nothing_that_is_no_event(chunks: list[str | bytes]) -> None:
+    raw = b"".join(chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks)
+    rest = raw
+    for one in shown(run(chunks)):
+        if isinstance(one, tuple):
+            line, _, rest = rest.partition(b"\n")
+            assert json.loads(line) == one[0]
+        else:
+            data = one.encode() if isinstance(one, str) else one
+            assert rest.startswith(data)
+            rest = rest[len(data) :]
+    assert rest == b""
+
+
+# -- in a session, and by name -----------------------------------------------------------------
+
+
+def test_an_execution_shows_events_among_its_output() -> None:
+    code = "import json\nprint('start')\nprint(json.dumps({'type': 'step', 'n': 1}))\nprint('[1', end='')"
+    with Session() as session:
+        messages = list(session.execute(code, processors=[JsonLines()]))
+    assert [(m.name, m.data) for m in messages if isinstance(m, EventMessage)] == [
+        ("step", {"type": "step", "n": 1})
+    ]
+    assert "".join(m.text for m in messages if isinstance(m, OutputMessage)) == "start\n[1"
+    assert isinstance(messages[-1], CompleteMessage)
+
+
+def test_processors_by_name_are_classes_of_which_each_reader_makes_its_own() -> None:
+    assert processors_by_name(["json_lines"]) == (JsonLines,)
+    assert processors_by_name([]) == ()
+    assert set(PROCESSORS) == {"json_lines"}
+
+
+def test_an_unknown_processor_is_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        UsageError, match="no processor 'json_line': did you mean 'json_lines'. known are json_lines"
+    ):
+        processors_by_name(["json_line"])
