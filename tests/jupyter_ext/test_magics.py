@@ -112,7 +112,7 @@ def test_interrupt_of_a_shell_cell_leaves_no_child(any_kernel: Kernel, before: s
 
 
 def test_shell_cell_streams_and_fails_by_its_exit_code(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream --shell\necho out; echo err >&2; exit 4")
+    cell = any_kernel.run("%%remote_stream --shell --no-tty\necho out; echo err >&2; exit 4")
     assert (cell.text(), cell.text("stderr")) == ("out\n", "err\n")
     assert not cell.ok
     assert "exited with 4" in cell.reply["evalue"]
