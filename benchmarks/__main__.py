@@ -8,7 +8,7 @@ from importlib import import_module
 
 from .report import environment
 
-NAMES = ("imports", "interrupt", "latency", "memory", "throughput")
+NAMES = ("commands", "imports", "interrupt", "latency", "memory", "throughput")
 
 
 def main(names: list[str]) -> int:

@@ -35,6 +35,7 @@ _MODULES = {
         "CommandNotFoundError",
         "CommandPermissionError",
         "WorkingDirectoryError",
+        "LineTooLongError",
     ),
     "messages": (
         "MessageType",

@@ -13,6 +13,7 @@ __all__ = (
     "CommandNotFoundError",
     "CommandPermissionError",
     "WorkingDirectoryError",
+    "LineTooLongError",
 )
 
 
@@ -54,3 +55,7 @@ class CommandPermissionError(UsageError, PermissionError):
 
 class WorkingDirectoryError(UsageError, NotADirectoryError):
     """The directory in which a command is to run is not there, or is none."""
+
+
+class LineTooLongError(UsageError):
+    """A line of input that the command's terminal would cut."""

@@ -10,7 +10,7 @@ import termios
 import threading
 from typing import Any, NoReturn
 
-from ..errors import CommandNotFoundError, CommandPermissionError, UsageError
+from ..errors import CommandNotFoundError, CommandPermissionError, LineTooLongError, UsageError
 from ..message_stream import MessageStream
 from ..messages import (
     CompleteMessage,
@@ -26,7 +26,7 @@ from ..process.body import ProcessBody
 from ..process.command import DEFAULT_SIZE, Command
 from ..process.ending import DEFAULT_GRACE
 from ..process.run import ProcessExecution, launch
-from ..process.terminal import MAX_LINE, Terminal, open_terminal
+from ..process.terminal import Terminal, open_terminal
 from ..process.tree import adopt_orphans
 from ..wire import encode
 from . import parser as parsing
@@ -331,12 +331,12 @@ class _Runner:
             while data := self._read_input():
                 execution.write(data)
             execution.close_stdin()
-        except UsageError as exc:
-            if f"{MAX_LINE:,} bytes" in str(exc):
-                self._failed = True
-                self._console.say(f"the input is not delivered: {exc}")
-                execution.interrupt()
-            # Else the command reads no more, or has ended.
+        except LineTooLongError as exc:
+            self._failed = True
+            self._console.say(f"the input is not delivered: {exc}")
+            execution.interrupt()
+        except UsageError:
+            pass  # the command reads no more, or has ended
 
     def _read_input(self) -> bytes:
         try:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional, Union
 
 from ..engine.formats import describe, error_message
 from ..engine.run import Run
-from ..errors import BufferOverflowError, UsageError
+from ..errors import PyreplStreamError, UsageError
 from ..messages import CompleteMessage, ErrorMessage, LogMessage, StreamType
 from .activity import Idle
 from .call import Call, CallThread
@@ -153,14 +153,13 @@ class ProcessBody:
                     ended = self._attend(run, owner, other[0])
         except Exception as exc:
             what, value = describe(exc)
-            by_call = isinstance(part, Call) or not isinstance(exc, (OSError, BufferOverflowError))
+            by_call = isinstance(part, Call) or not isinstance(exc, (OSError, PyreplStreamError))
             run.say(
                 error_message(exc)
                 if by_call
                 else ErrorMessage(name=what, value=value, traceback=(f"{what}: {value}",))
             )
-            code = 126 if isinstance(exc, PermissionError) else 127 if isinstance(exc, OSError) else 1
-            return CompleteMessage(status="error", exit_code=code, error=f"{name}{what}: {value}")
+            return CompleteMessage(status="error", exit_code=_code_of(exc), error=f"{name}{what}: {value}")
         if ended.idle:
             return CompleteMessage(status="timeout", exit_code=ended.exit_code, error=name + ended.idle)
         if self._stopped:
@@ -205,9 +204,9 @@ class ProcessBody:
             if self._stopped:
                 self._ending.hasten(time.monotonic(), force=self._forced)
         self._started.set()
-        for word in words if isinstance(attended, Child) else ():
-            word(attended)
         try:
+            for word in words if isinstance(attended, Child) else ():
+                word(attended)
             ended = attended.run()
         except BaseException:
             attended.abandon()
@@ -244,6 +243,13 @@ def _read_on(child: Child) -> None:
         child.read_on()
     finally:
         child.close()
+
+
+def _code_of(exc: Exception) -> int:
+    """As a shell has it: 126 for what cannot be executed, 127 for what is not there."""
+    if not isinstance(exc, OSError):
+        return 1
+    return 127 if isinstance(exc, FileNotFoundError) else 126
 
 
 def _signal_name(number: int) -> str:

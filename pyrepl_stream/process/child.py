@@ -11,14 +11,14 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Protocol, Union
 
-from ..errors import UsageError
+from ..errors import LineTooLongError, UsageError
 from ..messages import StreamType
 from .activity import Idle, Watch
 from .command import Command, check_size
 from .ending import Ending
 from .pump import Event, Pump, make_pump
 from .terminal import MAX_LINE, Terminal, TerminalUnavailable, open_terminal
-from .tree import Tree, marked
+from .tree import Tree, marked, reap_adopted
 
 __all__ = ("Child", "Owner", "Ended", "OpenTerminal")
 
@@ -28,6 +28,7 @@ _LINGER = 0.2  # seconds of quiet after the command's end that mean that nothing
 _LINGER_AT_MOST = 2.0  # seconds after the command's end that its background children are waited for
 _QUESTION = 0.2  # seconds of quiet after which it is looked whether the command waits for input
 _LONGEST_WAIT = 3600.0  # seconds; selectors overflow with some weeks
+_REAP = 1.0  # seconds between two looks for orphans that have ended
 _TAIL = 4096  # bytes of the newest output that are kept where somebody wants to see them
 _SECRET = re.compile(r"(?i)(password|passphrase|passcode|secret|token|pin)\b[^\n]*$")
 _EXIT = object()  # the tag of the process's end
@@ -118,7 +119,7 @@ class Child:
             longest = max(len(line) for line in data.split(b"\n"))
             first = data.partition(b"\n")[0]
             if max(longest, self._input_line + len(first)) > MAX_LINE:
-                raise UsageError(
+                raise LineTooLongError(
                     f"a terminal takes {MAX_LINE:,} bytes of a line at most, and cuts the rest: write "
                     "shorter lines, or run the command with interactive=False, on a pipe"
                 )
@@ -232,7 +233,8 @@ class Child:
     def _end_input(self) -> None:
         if self._terminals and self._command.interactive:
             # A terminal has no end to close: this character is one, to a program that reads lines.
-            self._pump.feed(self._terminals[0].end_of_input())
+            # After an unfinished line the first one only hands over that line.
+            self._pump.feed(self._terminals[0].end_of_input() * (2 if self._input_line else 1))
         else:
             self._pump.end_feed()
 
@@ -288,7 +290,7 @@ class Child:
     def _resize(self, size: tuple[int, int]) -> None:
         for terminal in self._terminals:
             terminal.resize(size)
-        if not self._command.interactive and self._tree is not None and sys.platform != "win32":
+        if self._terminals and not self._command.interactive and self._tree is not None:
             self._tree.signal(signal.SIGWINCH)  # no process has it as its own: the kernel tells nobody
 
     def _take(self, events: list[Event]) -> None:
@@ -308,10 +310,12 @@ class Child:
 
     def _wait_for(self) -> Optional[float]:
         """Seconds until there is something to do that no event announces."""
-        assert self._watch is not None
+        assert self._watch is not None and self._tree is not None
         deadlines = [self._ending.deadline if self._ending.begun else self._watch.deadline]
         if self._command.interactive and not self._asked:
             deadlines.append(self._look_at)
+        if reap_adopted(self._tree.root):
+            deadlines.append(time.monotonic() + _REAP)
         known = [deadline for deadline in deadlines if deadline is not None]
         return min(max(0.0, min(known) - time.monotonic()), _LONGEST_WAIT) if known else None
 

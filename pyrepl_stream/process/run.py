@@ -67,7 +67,7 @@ class ProcessExecution(Execution):
         self._body.tell(lambda child: child.send_signal(number))
 
     def resize(self, rows: int, columns: int) -> None:
-        """Give the command's terminal another size. Raises :class:`UsageError` for none."""
+        """Give the command's terminal, if it has one, another size. Raises :class:`UsageError`."""
         check_size((rows, columns))
         self._body.tell(lambda child: child.resize((rows, columns)))
 

@@ -9,14 +9,14 @@ unless :func:`adopt_orphans` was called. Elsewhere the descendants and the group
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
-__all__ = ("MARK", "Tree", "adopt_orphans", "marked")
+__all__ = ("MARK", "Tree", "adopt_orphans", "marked", "reap_adopted")
 
 MARK = "PYREPL_STREAM_RUN"
 """The environment variable that every process of a run inherits: marks of runs, with ``:`` between."""
@@ -44,7 +44,7 @@ class Tree:
     """The processes of the run whose command is ``root``; ``mark`` is the value of :data:`MARK`."""
 
     def __init__(self, root: int, mark: str) -> None:
-        self._root = root
+        self.root = root
         self._mark = mark.encode()
         self._found = True  # the last look found some
         self._known: dict[int, str] = {}  # when each process that was seen began
@@ -52,29 +52,45 @@ class Tree:
 
     def pids(self) -> list[int]:
         """Those that live, children before their parents."""
-        pids = [process.pid for process in self._living()]
-        for _ in range(_LOOKS if self._found and not pids else 0):
+        return [process.pid for process in self._look()]
+
+    def _look(self) -> list[_Process]:
+        processes = self._living()
+        for _ in range(_LOOKS if self._found and not processes else 0):
             # One that forks and ends all the time can be missed: listing them takes a moment.
-            pids = pids or [process.pid for process in self._living()]
-        self._found = bool(pids)
-        return pids
+            processes = processes or self._living()
+        self._found = bool(processes)
+        return processes
+
+    def _send(self, number: int) -> list[int]:
+        """Signal all, as a terminal does: the command's group at once, then who left it, parents first.
+
+        A child that is signalled long before its parent lets the parent go on with what comes next.
+        """
+        processes = self._look()
+        if any(process.group == self.root for process in processes):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.root, number)
+        for process in reversed(processes):
+            if process.group != self.root:
+                # It may have ended meanwhile, or have changed its user (sudo).
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process.pid, number)
+        return [process.pid for process in processes]
 
     def signal(self, number: int) -> int:
-        """Signal all; how many there were. SIGKILL is repeated until none is left that could fork."""
+        """Signal all; how many there were. SIGKILL is repeated until no new one is found."""
         if sys.platform == "win32":
-            return _end_windows_tree(self._root)
-        pids = self.pids()
+            return _end_windows_tree(self.root)
+        found = self._send(number)
         if number == signal.SIGKILL:
-            pids.reverse()  # a parent that outlives its child would go on, and might start another
-        found = _send(number, pids)
-        if number == signal.SIGKILL:
-            signalled = set(pids)
-            while new := [pid for pid in self.pids() if pid not in signalled]:
-                _send(number, new)
-                signalled.update(new)
+            signalled = set(found)
+            while new := set(self.pids()) - signalled:
+                self._send(number)
+                signalled |= new
         elif found and number in (signal.SIGTERM, signal.SIGHUP):
-            _send(signal.SIGCONT, self.pids())  # one that is stopped would not hear it
-        return found
+            self._send(signal.SIGCONT)  # one that is stopped would not hear it
+        return len(found)
 
     def cpu_seconds(self) -> float:
         """CPU time that the living have used, with that of their children that have ended."""
@@ -106,16 +122,12 @@ class Tree:
             if self._belongs(process):
                 add(process)
         self._known = {process.pid: process.started for process in members.values()}
-        if _adopting:
-            for process in members.values():
-                if process.dead and process.parent == os.getpid() and process.pid != self._root:
-                    _reap(process)
         return [process for process in reversed(list(members.values())) if not process.dead]
 
     def _belongs(self, process: _Process) -> bool:
         if self._known.get(process.pid) == process.started:
             return True
-        if self._root in (process.pid, process.session, process.group):
+        if self.root in (process.pid, process.session, process.group):
             return True
         if _adopting and process.parent == os.getpid():
             return True
@@ -149,22 +161,17 @@ def adopt_orphans() -> bool:
     return _adopting
 
 
-def _reap(process: _Process) -> None:
-    try:
-        os.waitpid(process.pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
-
-
-def _send(number: int, pids: Iterable[int]) -> int:
-    sent = 0
-    for pid in pids:
+def reap_adopted(root: int) -> bool:
+    """Reap orphans that have ended, all but ``root``; whether there may be any, now or later."""
+    while _adopting:
         try:
-            os.kill(pid, number)
-            sent += 1
-        except (ProcessLookupError, PermissionError):
-            pass  # it has ended meanwhile, or changed its user (sudo)
-    return sent
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            break
+        if ended is None or ended.si_pid == root:
+            break
+        os.waitpid(ended.si_pid, os.WNOHANG)
+    return _adopting
 
 
 def _all_processes() -> dict[int, _Process]:
