@@ -105,7 +105,8 @@ class Execution:
                     return result
                 for message in received:
                     result.add(message)
-                if left is not None and (not received or not left) and self._run.journal.completion is None:
+                late = deadline is not None and time.monotonic() >= deadline
+                if late and self._run.journal.completion is None:
                     # Whoever has given up reading holds the code no longer, so the stream is closed.
                     self._so_far = (result, stream.after)
                     raise TimeoutError(f"execution {self.id} has not ended within {timeout} s")

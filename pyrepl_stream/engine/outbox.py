@@ -23,7 +23,6 @@ __all__ = ("MAX_OUTPUT", "Lost", "Outbox", "Coalescer")
 MAX_OUTPUT = 64 * 1024
 """Most bytes of UTF-8 in one output message."""
 
-_CHUNK = MAX_OUTPUT - 4  # of bytes, so that with a tail of 3 it is one message
 _STOP = object()  # never equal to what is called: the iterators below do not end
 
 
@@ -153,16 +152,20 @@ class Coalescer:
                 continue
             key = (stream, source)
             if isinstance(data, bytes):
-                for start in range(0, len(data), _CHUNK):
-                    for piece in self._decode(key, data[start : start + _CHUNK]):
+                while data:
+                    # With the tail of a character it is one message; a full read without is not copied.
+                    end = MAX_OUTPUT - len(self._tails.get(key, b""))
+                    for piece in self._decode(key, data[:end]):
                         yield key, piece
+                    data = data[end:]
             elif data:
                 if key in self._tails:
                     yield key, self._tails.pop(key)
                 yield key, data
 
     def _decode(self, key: _Key, data: bytes) -> Iterator[Union[str, bytes]]:
-        data = self._tails.pop(key, b"") + data
+        tail = self._tails.pop(key, None)
+        data = data if tail is None else tail + data
         try:
             text = data.decode()
         except UnicodeDecodeError as exc:
@@ -188,6 +191,9 @@ def split_text(text: str) -> Iterator[str]:
         return
     start = 0
     while start < len(text):
+        if len(text) - start <= MAX_OUTPUT // 4:
+            yield text[start:]
+            return
         # A piece of this many characters may be too long by a factor of 4 at most: halve it then.
         count = MAX_OUTPUT
         while len(text[start : start + count].encode("utf-8", "surrogatepass")) > MAX_OUTPUT:

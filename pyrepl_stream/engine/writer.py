@@ -31,6 +31,10 @@ SLACK = 32 << 20  # bytes that writers which cannot wait may write while the gat
 AHEAD = 8 << 20  # characters: with more of them waiting to be taken, large writes wait too
 _SAMPLE = 256  # writes after which it is known whether they are small
 _SMALL = 256  # characters; a write that is small as a rule may go straight in
+FLOOD_TICK = 0.008  # seconds, while a pump floods: the engine's turns at the GIL are what slows it down
+_FLOOD = 64 << 10  # bytes of a pump in one tick
+_PUMPED = 1 << 20  # bytes that a pump writes until it has the engine take them
+_WAKE = 8  # messages of a drain after which readers are woken
 _BURST = 256  # messages that one drain moves at most, so that the engine stays responsive
 _CANNOT_WAIT = "the reader lagged, and the writer could not wait"
 
@@ -38,7 +42,10 @@ _CANNOT_WAIT = "the reader lagged, and the writer could not wait"
 class Sink(Protocol):
     """Where messages go: a journal, or a channel to one."""
 
-    def append(self, message: Message) -> object: ...
+    def append(self, message: Message, *, wake: bool) -> object: ...
+
+    def wake(self) -> None:
+        """Have readers look at what was appended without a wake."""
 
     def has_room(self) -> bool:
         """False: come back when it has called for :meth:`Writer.tick`."""
@@ -73,6 +80,8 @@ class Writer:
         # The gate is a flag that is polled: a lock could be left held by a thread that an
         # asynchronous exception takes out of its wait, and the engine would wait for it.
         self._open = True
+        self._room = threading.Event()  # the same, for threads to which no exception is sent
+        self._posted = 0  # bytes that such a thread wrote since it last had them taken
         self._flowing = False
         self._light = False  # while text flows: its writes are small
         self._sampled = 0  # writes whose sizes are in _sample
@@ -114,18 +123,29 @@ class Writer:
         stream: Optional[StreamType],
         data: Union[str, bytes, Message],
         source: str = "",
+        *,
+        pump: bool = False,
     ) -> None:
-        """Write to a stream under a label, or (``stream`` None) say a whole message."""
+        """Write to a stream under a label, or (``stream`` None) say a whole message.
+
+        ``pump``: for a thread of ours, which no exception is sent to; it waits, and has the engine
+        take what it wrote, without the delays that others cost.
+        """
         if self._closed:
             if isinstance(data, str):
                 self.fallback(data)
             return
-        if not self._open and not isinstance(data, NEVER_DROPPED) and not self._wait_for_room():
+        if not self._open and not isinstance(data, NEVER_DROPPED) and not self._wait_for_room(pump):
             self._escaped += cost_of(data) if isinstance(data, Message) else len(data)
             if self._escaped > SLACK:
                 self._lose(0 if isinstance(data, Message) else size_of(data))
                 return
         self._outbox.post(stream, data, source)
+        if pump and not isinstance(data, Message):
+            self._posted += len(data)
+            if self._posted >= _PUMPED:  # reset by the tick; a few calls too many do no harm
+                self._posted = 0
+                self._engine.call(self.tick)
         self._wake()
 
     def bind(self, names: dict[str, object]) -> None:
@@ -151,13 +171,14 @@ class Writer:
     def release(self) -> None:
         """Let nobody wait for room any more: the code was told to end."""
         self._hurry = True
+        self._room.set()
 
     def after_fork(self) -> None:
         """This is the child: there is no engine here, and the execution is the parent's."""
         self._closed = True
         self._point()
 
-    def _wait_for_room(self) -> bool:
+    def _wait_for_room(self, pump: bool = False) -> bool:
         """Wait at the gate. False when this thread must not wait: it runs an event loop."""
         may_wait = not runs_event_loop()
         while not self._open and not self._hurry and not process_is_leaving():
@@ -168,7 +189,10 @@ class Writer:
                 )
             if not may_wait:
                 return False
-            time.sleep(TICK)
+            if pump:
+                self._room.wait(SLOW_TICK)
+            else:
+                time.sleep(TICK)
         return self._open
 
     def _lose(self, size: int) -> None:
@@ -224,6 +248,8 @@ class Writer:
         if self._light and self._outbox.pending() > AHEAD:
             self._light = False
             self._point()
+        flood = self._posted >= _FLOOD
+        self._posted = 0
         found = self.drain()
         shut = self._rest is not None or (self._fail and self._sink.overflowed)
         if shut and self._open:
@@ -231,6 +257,9 @@ class Writer:
         self._open = not shut
         if self._open:
             self._escaped = 0
+            self._room.set()
+        else:
+            self._room.clear()
         idle = self._flowing and not found and self._rest is None
         self._flowing = found or self._rest is not None
         if idle:
@@ -242,7 +271,7 @@ class Writer:
         if self._rest is not None and self._sink.has_room():
             self._timer = self._engine.loop.call_later(0, self.tick)  # only the burst was over
         elif self._flowing and (self._open or self._outbox.pending()):
-            self._timer = self._engine.loop.call_later(TICK, self.tick)
+            self._timer = self._engine.loop.call_later(FLOOD_TICK if flood else TICK, self.tick)
         elif self._flowing or self.alive or self._bound:
             self._timer = self._engine.loop.call_later(SLOW_TICK, self.tick)
 
@@ -258,9 +287,18 @@ class Writer:
         """Move what was written to the sink, as far as it has room; whether anything was moved."""
         if self._rest is None:
             self._rest = self._coalescer.messages(self._outbox.take())
+        try:
+            return self._move()
+        finally:
+            self._sink.wake()
+
+    def _move(self) -> bool:
+        assert self._rest is not None
         for moved in range(_BURST):
             if not self._sink.has_room():
                 return moved > 0
+            if moved % _WAKE == _WAKE - 1:
+                self._sink.wake()
             message = next(self._rest, None)
             if message is None:
                 self._rest = None
@@ -289,6 +327,7 @@ class Writer:
         if self._rest is None:
             for message in self._coalescer.flush():
                 self._append(message)
+            self._sink.wake()
 
     def close(self) -> None:
         """The session has ended: what is written from now on goes to the fallback."""
@@ -299,8 +338,10 @@ class Writer:
             self._append(message)
         self._rest = None
         self.flush_bytes()
+        self._sink.wake()
         self._closed = True
         self._open = True
+        self._room.set()
         if self._timer is not None:
             self._timer.cancel()
         self._point()
@@ -308,4 +349,4 @@ class Writer:
     def _append(self, message: Union[Message, Lost]) -> None:
         if isinstance(message, Lost):
             message = GapMessage(bytes=message.bytes, reason=message.reason)
-        self._sink.append(message)
+        self._sink.append(message, wake=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import os
 import signal
 import threading
 import time
 import uuid
-import weakref
 from dataclasses import replace
 from typing import Any, Callable, Optional, Union
 
@@ -64,7 +64,6 @@ class ProcessBody:
         self._open_terminal = open_terminal
         self._make_pump = make_pump
         self._mark = uuid.uuid4().hex
-        self._run: Optional[Run] = None
         self._lock = threading.Lock()  # guards what is below: a word is left with the part, or kept for it
         self._part: Union[Child, CallThread, None] = None
         self._words: list[Callable[[Any], object]] = []
@@ -72,6 +71,7 @@ class ProcessBody:
         self._forced = False
         self._ended = False
         self._started = threading.Event()
+        self._over = threading.Event()
 
     # -- any thread --------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class ProcessBody:
     # -- the engine's thread -----------------------------------------------------------------
 
     def start(self, run: Run) -> None:
-        self._run = run
+        _running.add(self)
         thread = threading.Thread(target=self._main, args=(run,), name=f"command {run.id}", daemon=True)
         contextvars.Context().run(thread.start)
 
@@ -136,7 +136,9 @@ class ProcessBody:
                 break
         with self._lock:
             self._ended = True
+        _running.discard(self)
         self._started.set()
+        self._over.set()
         complete = complete or CompleteMessage(success=True, exit_code=0)
         run.finished(replace(complete, value=outcomes) if len(self._parts) > 1 else complete)
 
@@ -164,6 +166,8 @@ class ProcessBody:
             return CompleteMessage(status="timeout", exit_code=ended.exit_code, error=name + ended.idle)
         if self._stopped:
             return CompleteMessage(status="interrupted", exit_code=ended.exit_code)
+        if ended.lost:
+            return CompleteMessage(status="lost", error=name + ended.lost)
         if ended.exit_code == 0:
             return CompleteMessage(success=True, exit_code=0)
         if ended.number:
@@ -197,7 +201,6 @@ class ProcessBody:
             with self._lock:
                 self._part = None
             raise
-        _alive.add(attended)
         with self._lock:
             self._part = attended
             words, self._words = self._words, []
@@ -211,7 +214,6 @@ class ProcessBody:
         except BaseException:
             attended.abandon()
             raise
-        _alive.discard(attended)  # what the command left in the background was left on purpose
         if attended.holds_output and isinstance(attended, Child):
             owner.log("INFO", "background processes go on, and what they print comes later", part.source)
             name = f"rest of {run.id}"
@@ -229,7 +231,7 @@ class _RunOwner:
         self._run = run
 
     def output(self, stream: StreamType, data: bytes, source: str) -> None:
-        self._run.writer.post(stream, data, source)
+        self._run.writer.post(stream, data, source, pump=True)
 
     def log(self, level: str, text: str, source: str) -> None:
         self._run.say(LogMessage(level=level, logger=_LOGGER, text=text, source=source))
@@ -259,13 +261,19 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-_alive: weakref.WeakSet[Union[Child, CallThread]] = weakref.WeakSet()
+_running: set[ProcessBody] = set()
 
 
 def _end_all() -> None:
     """The process ends, and nobody is left to stop or read what it started."""
-    for part in list(_alive):
-        part.kill_now()
+    deadline = time.monotonic() + _MARGIN
+    bodies = list(_running)
+    for body in bodies:
+        body.stop(force=True)
+    for body in bodies:
+        body._over.wait(max(0.0, deadline - time.monotonic()))
 
 
 atexit.register(_end_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_running.clear)  # they are the parent's

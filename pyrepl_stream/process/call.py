@@ -67,6 +67,7 @@ class CallThread:
                 self._calls.pop(0)()
             if self._ending.due(time.monotonic()) is not None:
                 raise_in(self._thread.ident, KeyboardInterrupt)
+                self._ending.sent(time.monotonic())
             if not self._ending.begun and self._watch.is_idle(time.monotonic()):
                 idle = self._watch.describe()
                 self._ending.hasten(time.monotonic())
@@ -76,9 +77,6 @@ class CallThread:
         if self._failed is not None and not self._ending.begun:
             raise self._failed
         return Ended(0 if self._failed is None else 130, idle=idle)
-
-    def kill_now(self) -> None:
-        """A thread ends with its process."""
 
     def abandon(self) -> None:
         """The callable has ended already."""

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Protocol, Union
@@ -50,10 +51,11 @@ class Owner(Protocol):
 class Ended:
     """How a command ended: its exit code (128 + n by signal n), and why it was made to, if it was."""
 
-    exit_code: Optional[int]  # None: it could not be ended
+    exit_code: Optional[int]  # None: not known
     number: int = 0  # of the signal that ended it
     idle: str = ""
     tail: bytes = b""
+    lost: str = ""  # why the exit code is not known
 
 
 class Child:
@@ -80,7 +82,8 @@ class Child:
         self._open_terminal = open_terminal
         self._pump = make_pump()
         self._terminals: list[Terminal] = []
-        self._ours: list[int] = []  # the child's ends, to be closed when it has them
+        self._ours: list[int] = []  # our ends, until the pump has them
+        self._theirs: list[int] = []  # the command's ends, until it has them
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._tree: Optional[Tree] = None
         self._watch: Optional[Watch] = None
@@ -89,6 +92,7 @@ class Child:
         self._look_at = 0.0  # when to look whether the command waits for input
         self._asked = False
         self._exited = False
+        self._lost = ""
         self._input_line = 0  # bytes written to the terminal since the last line end
 
     # -- any thread --------------------------------------------------------------------------
@@ -135,11 +139,6 @@ class Child:
         check_size(size)
         self.call(lambda: self._resize(size))
 
-    def kill_now(self) -> None:
-        """From any place, also at the end of the process: kill all of it."""
-        if self._tree is not None:
-            self._tree.signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
-
     # -- the thread that runs it -------------------------------------------------------------
 
     def start(self) -> None:
@@ -161,14 +160,14 @@ class Child:
         except BaseException:
             self.close()
             raise
-        for descriptor in self._ours:
+        for descriptor in self._theirs:
             os.close(descriptor)
-        self._ours.clear()
+        self._theirs.clear()
         for terminal in self._terminals:
             terminal.close_slave()
+        self._ours.clear()  # from here on they are the pump's
         for stream, (ours, _) in outputs.items():
-            owned = any(ours == terminal.master for terminal in self._terminals)
-            self._pump.read_from(os.dup(ours) if owned else ours, stream)
+            self._pump.read_from(ours, stream)
         if feed is not None:
             self._pump.feed_to(feed)
         if isinstance(command.stdin, (str, bytes)):
@@ -191,11 +190,12 @@ class Child:
                 idle = self._watch.describe()
                 self._ending.hasten(time.monotonic())
             self._ask_if_waiting()
-        code = self._process.wait() if self._exited else None
+        self._take(self._pump.wait(0))  # the end may have come while the last signal was sent
+        code = self._exit_code()
         self._end_the_rest()
         self._linger()
         number = -code if code is not None and code < 0 else 0
-        return Ended(128 + number if number else code, number, idle, self._tail)
+        return Ended(128 + number if number else code, number, idle, self._tail, self._lost)
 
     @property
     def holds_output(self) -> bool:
@@ -209,16 +209,17 @@ class Child:
 
     def abandon(self) -> None:
         """Kill all of it, and close."""
-        assert self._process is not None
-        self.kill_now()
+        assert self._process is not None and self._tree is not None
+        self._kill()
         self.close()
         self._process.wait()
 
     def close(self) -> None:
         """Close all descriptors. A terminal that somebody still has hangs up."""
-        for descriptor in self._ours:
+        for descriptor in (*self._ours, *self._theirs):
             os.close(descriptor)
         self._ours.clear()
+        self._theirs.clear()
         self._pump.close()
         for terminal in self._terminals:
             terminal.close()
@@ -247,12 +248,21 @@ class Child:
             wants = command.pty and (stream is StreamType.STDOUT or command.stderr == "pty")
             terminal = self._terminal() if wants else None
             if terminal is None:
-                outputs[stream] = os.pipe()
-                self._ours.append(outputs[stream][1])
+                outputs[stream] = self._pipe()
             else:
                 assert terminal.slave is not None
-                outputs[stream] = terminal.master, terminal.slave
+                outputs[stream] = self._own(os.dup(terminal.master)), terminal.slave
         return outputs
+
+    def _own(self, descriptor: int) -> int:
+        self._ours.append(descriptor)
+        return descriptor
+
+    def _pipe(self) -> tuple[int, int]:
+        """A pipe from the command to us."""
+        ours, theirs = os.pipe()
+        self._theirs.append(theirs)
+        return self._own(ours), theirs
 
     def _terminal(self) -> Optional[Terminal]:
         try:
@@ -271,10 +281,10 @@ class Child:
         if stdin is not None and not stdin:
             return subprocess.DEVNULL, None
         if self._command.interactive and self._terminals:
-            return self._terminals[0].slave, os.dup(self._terminals[0].master)
-        read, write = os.pipe()
-        self._ours.append(read)
-        return read, write
+            return self._terminals[0].slave, self._own(os.dup(self._terminals[0].master))
+        theirs, ours = os.pipe()
+        self._theirs.append(theirs)
+        return theirs, self._own(ours)
 
     def _words(self) -> Union[str, list[str]]:
         words = self._command.program
@@ -323,6 +333,27 @@ class Child:
         number = self._ending.due(time.monotonic())
         if number is not None and self._tree is not None:
             self._tree.signal(number)
+            self._ending.sent(time.monotonic())
+
+    def _kill(self) -> None:
+        assert self._tree is not None
+        self._tree.signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+    def _exit_code(self) -> Optional[int]:
+        assert self._process is not None
+        if not self._exited:
+            self._lost = "the command could not be ended"
+            # Whenever it ends after all, nothing of it is to stay.
+            threading.Thread(target=self._process.wait, name=f"wait for {self.pid}", daemon=True).start()
+            return None
+        if hasattr(os, "waitid"):
+            try:
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            except ChildProcessError:  # `Popen` would make an exit code of 0 of it
+                self._lost = "how the command ended went to somebody else (SIGCHLD is ignored, or os.wait())"
+                self._process.returncode = 0  # there is nothing left to wait for
+                return None
+        return self._process.wait()
 
     def _end_the_rest(self) -> None:
         """The command has ended. Where it was told to, so must all that it started."""
@@ -334,6 +365,8 @@ class Child:
                 break
             self._ending.orphaned(now)
             self._send_due()
+            if self._ending.exhausted:
+                self._kill()  # again: one may have been between two groups, or two processes
             self._take(self._pump.wait(0.01))
 
     def _linger(self) -> None:
@@ -367,6 +400,7 @@ class Child:
 
     def _look_again(self) -> None:
         self._asked = False
+        self._line = b""  # what was typed, and its line end, is not echoed: the next prompt is a new one
         self._look_at = time.monotonic() + _QUESTION
 
 

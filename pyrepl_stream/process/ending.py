@@ -11,7 +11,7 @@ from ..errors import UsageError
 __all__ = ("Ending", "Grace", "DEFAULT_GRACE", "check_grace")
 
 Grace = tuple[float, float, float]
-"""Seconds that are given to what got SIGINT, to what got SIGTERM, and to what got SIGKILL."""
+"""Seconds that are given to what got SIGINT, to what got SIGTERM, and (at least 1) to what got SIGKILL."""
 
 DEFAULT_GRACE: Grace = (2.0, 2.0, 1.0)
 
@@ -31,6 +31,7 @@ _SIGNALS = (
     if sys.platform == "win32"
     else (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 )
+_LEAST_KILL = 1.0  # seconds: what SIGKILL does not end by then is stuck in the kernel
 _ORPHANS = 0.3  # seconds: once the command itself has ended, what it left has no reason to take longer
 
 
@@ -38,7 +39,7 @@ class Ending:
     """Says which signal is due. Times are of :func:`time.monotonic`, and given by the caller."""
 
     def __init__(self, grace: Grace) -> None:
-        self._grace = grace
+        self._grace = (*grace[:2], max(grace[2], _LEAST_KILL))
         self._step = 0
         self.deadline: Optional[float] = None
         """When :meth:`due` is to be asked again; None before the ending has begun."""
@@ -64,14 +65,21 @@ class Ending:
             self.deadline = min(self.deadline, now + _ORPHANS)
 
     def due(self, now: float) -> Optional[int]:
-        """The signal to send now, if any."""
-        if self.deadline is None or now < self.deadline or self._step >= len(_SIGNALS):
+        """The signal to send now, if any. Tell :meth:`sent` then."""
+        if self.deadline is None or now < self.deadline or self.exhausted:
             return None
-        number = _SIGNALS[self._step]
+        return _SIGNALS[self._step]
+
+    def sent(self, now: float) -> None:
+        """It was sent: its time begins."""
         self.deadline = now + self._grace[self._step]
         self._step += 1
-        return number
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last signal was sent."""
+        return self._step >= len(_SIGNALS)
 
     def given_up(self, now: float) -> bool:
         """Whether everything was tried, and waited for."""
-        return self._step >= len(_SIGNALS) and self.deadline is not None and now >= self.deadline
+        return self.exhausted and self.deadline is not None and now >= self.deadline

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import NamedTuple, Optional
 
 __all__ = ("MARK", "Tree", "adopt_orphans", "marked", "reap_adopted")
@@ -26,6 +27,8 @@ def marked(environment: dict[str, str], mark: str) -> dict[str, str]:
     """``environment`` with a mark more."""
     return {**environment, MARK: f"{environment[MARK]}:{mark}" if MARK in environment else mark}
 
+_UNSURE = 0.5  # seconds that are spent at most on a process whose environment cannot be seen
+_KERNEL = 2  # the parent of the kernel's own threads, which have no environment
 _LOOKS = 5  # that find nobody, where the last one found somebody, until nobody is believed to be there
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
@@ -36,7 +39,7 @@ class _Process(NamedTuple):
     group: int
     session: int
     dead: bool  # a zombie: it has ended, and only its parent has not looked
-    started: str  # tells apart two processes that had the same pid
+    started: int  # when, in some unit: tells apart two processes that had the same pid
     ticks: int  # of CPU time
 
 
@@ -47,18 +50,24 @@ class Tree:
         self.root = root
         self._mark = mark.encode()
         self._found = True  # the last look found some
-        self._known: dict[int, str] = {}  # when each process that was seen began
-        self._unmarked: dict[int, str] = {}  # so that each environment is read once
+        self._unsure = False  # there was a process whose environment could not be seen
+        first = _from_proc(str(root))
+        self._since = 0 if first is None else first.started
+        self._known: dict[int, int] = {}  # when each process that was seen began
+        self._unmarked: dict[int, int] = {}  # so that each environment is read once
 
     def pids(self) -> list[int]:
         """Those that live, children before their parents."""
         return [process.pid for process in self._look()]
 
     def _look(self) -> list[_Process]:
-        processes = self._living()
-        for _ in range(_LOOKS if self._found and not processes else 0):
-            # One that forks and ends all the time can be missed: listing them takes a moment.
-            processes = processes or self._living()
+        looks, deadline = 0, time.monotonic() + _UNSURE
+        while not (processes := self._living()) and self._found:
+            # One that forks and ends all the time can be missed: listing them takes a moment. And one
+            # in the middle of an exec cannot be told from others, for as long as that takes.
+            looks += 1
+            if looks > _LOOKS and not (self._unsure and time.monotonic() < deadline):
+                break
         self._found = bool(processes)
         return processes
 
@@ -72,7 +81,7 @@ class Tree:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.root, number)
         for process in reversed(processes):
-            if process.group != self.root:
+            if process.group != self.root or number == signal.SIGKILL:  # it may have left just now
                 # It may have ended meanwhile, or have changed its user (sudo).
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(process.pid, number)
@@ -105,6 +114,7 @@ class Tree:
         return any(_reads(process.pid, terminal, prompted) for process in self._living())
 
     def _living(self) -> list[_Process]:
+        self._unsure = False
         processes = _all_processes()
         children: dict[int, list[_Process]] = {}
         for process in processes.values():
@@ -133,9 +143,13 @@ class Tree:
             return True
         if self._unmarked.get(process.pid) == process.started:
             return False
-        if self._mark in _mark_of(process.pid):
+        marks = _marks_of(process.pid)
+        if self._mark in (marks or ()):
             return True
-        self._unmarked[process.pid] = process.started
+        if marks is not None or process.parent == _KERNEL:
+            self._unmarked[process.pid] = process.started
+        elif not process.dead and process.started >= self._since:
+            self._unsure = True
         return False
 
 
@@ -178,7 +192,7 @@ def _all_processes() -> dict[int, _Process]:
     if os.path.exists("/proc/self/stat"):
         found = (_from_proc(name) for name in os.listdir("/proc") if name.isdigit())
         return {process.pid: process for process in found if process is not None}
-    return _from_ps()
+    return _from_ps() if sys.platform != "win32" else {}
 
 
 def _from_proc(pid: str) -> Optional[_Process]:
@@ -191,7 +205,7 @@ def _from_proc(pid: str) -> Optional[_Process]:
     fields = text[text.rindex(")") + 2 :].split()
     state, parent, group, session = fields[0], fields[1], fields[2], fields[3]
     ticks = sum(map(int, fields[11:15]))
-    return _Process(int(pid), int(parent), int(group), int(session), state in "ZX", fields[19], ticks)
+    return _Process(int(pid), int(parent), int(group), int(session), state in "ZX", int(fields[19]), ticks)
 
 
 def _from_ps() -> dict[int, _Process]:
@@ -202,7 +216,7 @@ def _from_ps() -> dict[int, _Process]:
     for line in listing.stdout.splitlines():
         pid, parent, group, state, time, started = line.split(None, 5)
         process = _Process(
-            int(pid), int(parent), int(group), 0, state[0] == "Z", started, int(_seconds(time) * _TICKS)
+            int(pid), int(parent), int(group), 0, state[0] == "Z", hash(started), int(_seconds(time) * _TICKS)
         )
         processes[process.pid] = process
     return processes
@@ -217,18 +231,21 @@ def _seconds(text: str) -> float:
     return total + 86400 * int(days or 0)
 
 
-def _mark_of(pid: int) -> list[bytes]:
-    """The marks of all runs that the process belongs to: a run may be started in another one."""
+def _marks_of(pid: int) -> Optional[list[bytes]]:
+    """The marks of all runs that the process belongs to: a run may be started in another one.
+
+    None when it has no environment, as in the middle of an exec.
+    """
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            variables = file.read().split(b"\0")
+            environment = file.read()
     except OSError:  # another user's, or gone
         return []
-    for variable in variables:
+    for variable in environment.split(b"\0"):
         name, _, value = variable.partition(b"=")
         if name == MARK.encode():
             return value.split(b":")
-    return []
+    return [] if environment else None
 
 
 def _cpu_seconds(process: _Process) -> float:
@@ -250,7 +267,7 @@ def _reads(pid: int, terminal: str, prompted: bool) -> bool:
         if len(words) < 2 or not (words[0] == read or (prompted and words[0] in selects)):
             return False
         descriptor = int(words[1], 16) if words[0] == read else 0
-        return os.readlink(f"/proc/{pid}/fd/{descriptor}") == terminal
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}") in (terminal, "/dev/tty")
     except (OSError, ValueError):
         return False
 

@@ -88,13 +88,13 @@ def test_a_stopped_process_hears_the_request_to_end(family: subprocess.Popen[str
 
 def test_whoever_has_no_mark_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    original = tree_module._mark_of
+    original = tree_module._marks_of
 
-    def count(pid: int) -> list[bytes]:
+    def count(pid: int) -> list[bytes] | None:
         read.append(pid)
         return original(pid)
 
-    monkeypatch.setattr(tree_module, "_mark_of", count)
+    monkeypatch.setattr(tree_module, "_marks_of", count)
     tree = Tree(999_999_999, "x")
     tree.pids()
     first = set(read)
@@ -106,9 +106,9 @@ def test_whoever_has_no_mark_is_read_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_has_gone_meanwhile_is_passed_over() -> None:
     assert tree_module._from_proc("999999999") is None
-    assert tree_module._mark_of(999_999_999) == []
+    assert tree_module._marks_of(999_999_999) == []
     assert not tree_module._reads(999_999_999, "/dev/pts/0", False)
-    assert tree_module._send(signal.SIGTERM, [999_999_999]) == 0
+    assert Tree(999_999_999, "x").signal(signal.SIGTERM) == 0
 
 
 def test_windows_ends_a_tree_by_its_own_tool(monkeypatch: pytest.MonkeyPatch) -> None:
