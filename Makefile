@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test lint bench soak clean
+.PHONY: help demo lab test lint bench experiments cover soak clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,6 +30,8 @@ help:
 	@echo "make test   run the whole suite (PYTEST_ARGS='-k wire' for a part of it)"
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make bench  measure every figure"
+	@echo "make experiments  five experiments, with plots"
+	@echo "make cover  what the tests of commands do not reach"
 	@echo "make soak   the long and large versions of the tests"
 	@echo "make clean  remove everything that the other targets made"
 
@@ -52,6 +54,17 @@ lint: $(READY)
 bench: $(READY) $(KERNELS_READY)
 	$(BIN)/python -m benchmarks
 
+# Under the tracing of coverage an interpreter before 3.12 can hang on an exception that is sent to a thread
+# which does not run: the tests of callables, which do that, are left out.
+cover: $(READY)
+	$(BIN)/python -m coverage run --branch --source=pyrepl_stream/process -m pytest -q tests/process \
+	    -k "not callable and not interrupt_between" $(PYTEST_ARGS)
+	$(BIN)/python -m coverage report --show-missing --skip-covered
+
+experiments: $(READY)
+	$(BIN)/python -m pip install $(PIP_QUIET) -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks.experiments
+
 soak: export PYREPL_STREAM_SOAK := 1
 soak: $(READY) $(KERNELS_READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -67,6 +80,7 @@ soak: $(READY) $(KERNELS_READY)
 
 clean:
 	rm -rf .venv .venv-* .kernels build dist
+	rm -f .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

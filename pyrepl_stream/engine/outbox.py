@@ -10,6 +10,7 @@ in its place loses text to two writers when anything below it is written in Pyth
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections import deque
 from collections.abc import Iterator
@@ -152,28 +153,27 @@ class Coalescer:
                 continue
             key = (stream, source)
             if isinstance(data, bytes):
-                while data:
-                    # With the tail of a character it is one message; a full read without is not copied.
-                    end = MAX_OUTPUT - len(self._tails.get(key, b""))
-                    for piece in self._decode(key, data[:end]):
+                view, start = memoryview(data), 0
+                while start < len(data):
+                    end = start + MAX_OUTPUT - len(self._tails.get(key, b""))
+                    for piece in self._decode(key, view[start:end]):
                         yield key, piece
-                    data = data[end:]
+                    start = end
             elif data:
                 if key in self._tails:
                     yield key, self._tails.pop(key)
                 yield key, data
 
-    def _decode(self, key: _Key, data: bytes) -> Iterator[Union[str, bytes]]:
+    def _decode(self, key: _Key, view: memoryview) -> Iterator[Union[str, bytes]]:
         tail = self._tails.pop(key, None)
-        data = data if tail is None else tail + data
+        data = view if tail is None else memoryview(tail + view)
         try:
-            text = data.decode()
-        except UnicodeDecodeError as exc:
-            if exc.reason != "unexpected end of data" or exc.end != len(data):
-                yield data
-                return
-            self._tails[key] = data[exc.start :]
-            text = data[: exc.start].decode()
+            text, end = codecs.utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError:
+            yield bytes(data)
+            return
+        if end < len(data):
+            self._tails[key] = bytes(data[end:])
         if text:
             yield text
 

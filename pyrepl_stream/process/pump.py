@@ -109,7 +109,7 @@ class SelectorPump(Pump):
     def read_from(self, descriptor: int, tag: object) -> None:
         os.set_blocking(descriptor, False)
         _enlarge(descriptor)
-        self._selector.register(descriptor, selectors.EVENT_READ, Event(tag, b""))
+        self._selector.register(descriptor, selectors.EVENT_READ, _Source(tag))
         self.reading += 1
 
     def watch_exit(self, process: subprocess.Popen[bytes], tag: object) -> None:
@@ -123,23 +123,37 @@ class SelectorPump(Pump):
     def wait(self, timeout: Optional[float]) -> list[Event]:
         events: list[Event] = []
         ready = self._selector.select(timeout)
-        for key, mask in ready:
+        for key, _ in ready:
             if key.data is None:
                 self._drain_wake()
             elif isinstance(key.data, _Exit):
                 self._drop(key.fd)
                 events.append(Event(key.data.tag, b""))
-            elif mask & selectors.EVENT_WRITE:
-                self._go_on_feeding()
+            elif isinstance(key.data, _Source):
+                self._read(key.fd, key.data, events)
             else:
-                self._read(key.fd, key.data.tag, events)
+                self._go_on_feeding()
         self._run_calls()
         return events
 
-    def _read(self, descriptor: int, tag: object, events: list[Event]) -> None:
+    def _read(self, descriptor: int, source: _Source, events: list[Event]) -> None:
+        if source.floods:
+            data = os.read(descriptor, _BUFFER)
+            source.floods = len(data) >= _READ
+            source.ended = not data
+        else:
+            data = self._read_small(descriptor, source)
+        if data:
+            events.append(Event(source.tag, data))
+        if source.ended:
+            self._drop(descriptor)
+            self.reading -= 1
+            events.append(Event(source.tag, b""))
+
+    def _read_small(self, descriptor: int, source: _Source) -> bytes:
         """Read what is there, joined: a terminal hands over 4 KB at a time."""
-        size, count = 0, 1
-        while count and size < _READ:
+        size = 0
+        while size < _READ:
             try:
                 count = os.readv(descriptor, [self._buffer[size:]])
             except BlockingIOError:
@@ -148,13 +162,12 @@ class SelectorPump(Pump):
                 if exc.errno != errno.EIO:  # on Linux that is how a terminal ends
                     raise
                 count = 0
+            if not count:
+                source.ended = True
+                break
+            source.floods = count >= _READ
             size += count
-        if size:
-            events.append(Event(tag, bytes(self._buffer[:size])))
-        if not count:
-            self._drop(descriptor)
-            self.reading -= 1
-            events.append(Event(tag, b""))
+        return bytes(self._buffer[:size])
 
     def _go_on_feeding(self) -> None:
         descriptor = self._feed_descriptor
@@ -165,7 +178,7 @@ class SelectorPump(Pump):
                 count = os.write(descriptor, self._feed[0])
             except BlockingIOError:
                 if not self._fed:
-                    self._selector.register(descriptor, selectors.EVENT_WRITE, Event("", b""))
+                    self._selector.register(descriptor, selectors.EVENT_WRITE, self._go_on_feeding)
                     self._fed = True
                 return
             except OSError:  # EPIPE, and EIO of a terminal: nobody reads any more
@@ -224,6 +237,13 @@ def _enlarge(descriptor: int) -> None:
             fcntl.fcntl(descriptor, _SET_PIPE_SIZE, _PIPE)
         except OSError:
             pass  # a terminal, or the user's share of large pipes is used up
+
+
+class _Source:
+    def __init__(self, tag: object) -> None:
+        self.tag = tag
+        self.floods = False  # it hands over so much at once that to copy it would cost more than to join it
+        self.ended = False
 
 
 class _Exit(NamedTuple):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyrepl_stream import Command, OutputMessage, ProcessBody, Session
-from pyrepl_stream.process.pump import Pump, SelectorPump, ThreadPump, _exit_descriptor, make_pump
+from pyrepl_stream.process.pump import Pump, SelectorPump, ThreadPump, _exit_descriptor, _Source, make_pump
 
 
 @pytest.fixture(params=[SelectorPump, ThreadPump])
@@ -119,7 +119,7 @@ def test_closing_leaves_no_descriptor() -> None:
 def test_a_descriptor_that_fails_otherwise_than_by_its_end_is_an_error(tmp_path: Path) -> None:
     pump = SelectorPump()
     with pytest.raises(IsADirectoryError):
-        pump._read(os.open(tmp_path, os.O_RDONLY), "x", [])
+        pump._read_small(os.open(tmp_path, os.O_RDONLY), _Source("x"))
     pump.close()
 
 
