@@ -105,10 +105,6 @@ class Child:
         """Have the thread of :meth:`run` call ``function`` soon."""
         self._pump.call(function)
 
-    def stop(self, *, force: bool) -> None:
-        """Begin the end of the command and all that it started; again: hurry it."""
-        self.call(lambda: self._ending.hasten(time.monotonic(), force=force))
-
     def send_signal(self, number: int) -> None:
         """Send a signal to the command and all that it started."""
         self.call(lambda: self._tree and self._tree.signal(number))

@@ -61,8 +61,8 @@ class Ending:
 
     def orphaned(self, now: float) -> None:
         """The command itself has ended: what it left gets its next signal soon."""
-        if self.deadline is not None:
-            self.deadline = min(self.deadline, now + _ORPHANS)
+        assert self.deadline is not None
+        self.deadline = min(self.deadline, now + _ORPHANS)
 
     def due(self, now: float) -> Optional[int]:
         """The signal to send now, if any. Tell :meth:`sent` then."""

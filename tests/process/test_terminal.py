@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -362,3 +363,37 @@ def test_a_line_of_100_mb_and_an_escape_sequence_without_end_are_only_text(
 def test_streams_are_tagged() -> None:
     messages = list(run_process("echo err >&2", stderr="pipe", source="tool"))
     assert [(m.stream, m.source) for m in messages if isinstance(m, OutputMessage)] == [(StreamType.STDERR, "tool")]
+
+
+def test_where_there_are_no_terminals_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> tuple[int, int]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "openpty", none_left)
+    with pytest.raises(TerminalUnavailable, match="No space left"):
+        open_terminal((24, 80))
+    outcome = run_process("[ -t 1 ] || echo pipe", stderr="pty").wait(30)
+    assert outcome.stdout == "pipe\n"
+    assert len(outcome.logs) == 2
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(TerminalUnavailable, match="Windows"):
+        open_terminal((24, 80))
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_a_resize_after_the_end_of_the_terminal_is_no_error(interactive: bool) -> None:
+    execution = run_process("exec >&- 2>&- <&-; while :; do sleep 0.01; done", interactive=interactive)
+    assert execution.pid
+    execution.resize(10, 20)
+    execution.kill()
+    assert execution.wait(30).status == "killed"
+
+
+def test_a_signal_goes_to_all_of_a_command() -> None:
+    execution = run_process("trap 'echo got; exit 3' USR1; echo ready; while :; do sleep 0.01; done")
+    stream = iter(execution)
+    until(stream, "ready")
+    execution.send_signal(signal.SIGUSR1)
+    assert "got" in until(stream, "got")
+    outcome = execution.wait(30)
+    assert (outcome.status, outcome.exit_code) == ("error", 3)
