@@ -167,7 +167,10 @@ class Run:
         if self._timeout is not None:
             text = f"timeout: the run took longer than {self._timeout:g} s"
             self._later(self._timeout, self.stop, "timeout", text)
-        self.body.start(self)
+        try:
+            self.body.start(self)
+        except RuntimeError as exc:  # Python 3.12 and newer: no thread starts while the interpreter ends
+            self._end(CompleteMessage(status="killed", error=str(exc)))
 
     def stop(self, status: str, error: str = "") -> None:
         if self.done:

@@ -102,7 +102,11 @@ class ProcessBody:
     def start(self, run: Run) -> None:
         _running.add(self)
         thread = threading.Thread(target=self._main, args=(run,), name=f"command {run.id}", daemon=True)
-        contextvars.Context().run(thread.start)
+        try:
+            contextvars.Context().run(thread.start)
+        except RuntimeError:
+            self._finish()
+            raise
 
     def stop(self, *, force: bool) -> float:
         with self._lock:
@@ -134,13 +138,16 @@ class ProcessBody:
                 complete = end
             if not end.success and (not self._keep_going or self._stopped or end.status != "error"):
                 break
+        self._finish()
+        complete = complete or CompleteMessage(success=True, exit_code=0)
+        run.finished(replace(complete, value=outcomes) if len(self._parts) > 1 else complete)
+
+    def _finish(self) -> None:
         with self._lock:
             self._ended = True
         _running.discard(self)
         self._started.set()
         self._over.set()
-        complete = complete or CompleteMessage(success=True, exit_code=0)
-        run.finished(replace(complete, value=outcomes) if len(self._parts) > 1 else complete)
 
     def _end_of(self, run: Run, part: Part) -> CompleteMessage:
         """Run one part; its end, which names the step where there are several."""

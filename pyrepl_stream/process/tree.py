@@ -27,7 +27,7 @@ def marked(environment: dict[str, str], mark: str) -> dict[str, str]:
     """``environment`` with a mark more."""
     return {**environment, MARK: f"{environment[MARK]}:{mark}" if MARK in environment else mark}
 
-_UNSURE = 0.5  # seconds that are spent at most on a process whose environment cannot be seen
+_UNSURE = 0.5  # seconds that are spent at most while one may have been missed
 _KERNEL = 2  # the parent of the kernel's own threads, which have no environment
 _LOOKS = 5  # that find nobody, where the last one found somebody, until nobody is believed to be there
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -50,8 +50,8 @@ class Tree:
         self.root = root
         self._mark = mark.encode()
         self._found = True  # the last look found some
-        self._unsure = False  # there was a process whose environment could not be seen
-        first = _from_proc(str(root))
+        self._unsure = False  # one may have been missed: it ended, or began a program, during the look
+        first = _from_proc(root)
         self._since = 0 if first is None else first.started
         self._known: dict[int, int] = {}  # when each process that was seen began
         self._unmarked: dict[int, int] = {}  # so that each environment is read once
@@ -63,8 +63,8 @@ class Tree:
     def _look(self) -> list[_Process]:
         looks, deadline = 0, time.monotonic() + _UNSURE
         while not (processes := self._living()) and self._found:
-            # One that forks and ends all the time can be missed: listing them takes a moment. And one
-            # in the middle of an exec cannot be told from others, for as long as that takes.
+            # One that forks and ends all the time can be missed: a look takes a moment. And one in the
+            # middle of an exec cannot be told from others, for as long as that takes.
             looks += 1
             if looks > _LOOKS and not (self._unsure and time.monotonic() < deadline):
                 break
@@ -114,8 +114,7 @@ class Tree:
         return any(_reads(process.pid, terminal, prompted) for process in self._living())
 
     def _living(self) -> list[_Process]:
-        self._unsure = False
-        processes = _all_processes()
+        processes, self._unsure = _all_processes()
         children: dict[int, list[_Process]] = {}
         for process in processes.values():
             children.setdefault(process.parent, []).append(process)
@@ -128,7 +127,7 @@ class Tree:
             for child in children.get(process.pid, ()):
                 add(child)
 
-        for process in processes.values():
+        for _, process in sorted(processes.items()):
             if self._belongs(process):
                 add(process)
         self._known = {process.pid: process.started for process in members.values()}
@@ -188,14 +187,17 @@ def reap_adopted(root: int) -> bool:
     return _adopting
 
 
-def _all_processes() -> dict[int, _Process]:
-    if os.path.exists("/proc/self/stat"):
-        found = (_from_proc(name) for name in os.listdir("/proc") if name.isdigit())
-        return {process.pid: process for process in found if process is not None}
-    return _from_ps() if sys.platform != "win32" else {}
+def _all_processes() -> tuple[dict[int, _Process], bool]:
+    """All that there are, and whether one of them ended during the look (and may have left another)."""
+    if not os.path.exists("/proc/self/stat"):
+        return (_from_ps() if sys.platform != "win32" else {}), False
+    # The newest first: they are the ones that may be gone in a moment.
+    pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)
+    found = [_from_proc(pid) for pid in pids]
+    return {process.pid: process for process in found if process is not None}, None in found
 
 
-def _from_proc(pid: str) -> Optional[_Process]:
+def _from_proc(pid: int) -> Optional[_Process]:
     """See ``proc_pid_stat(5)``. The name, in brackets, may hold anything, brackets too."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
@@ -205,7 +207,7 @@ def _from_proc(pid: str) -> Optional[_Process]:
     fields = text[text.rindex(")") + 2 :].split()
     state, parent, group, session = fields[0], fields[1], fields[2], fields[3]
     ticks = sum(map(int, fields[11:15]))
-    return _Process(int(pid), int(parent), int(group), int(session), state in "ZX", int(fields[19]), ticks)
+    return _Process(pid, int(parent), int(group), int(session), state in "ZX", int(fields[19]), ticks)
 
 
 def _from_ps() -> dict[int, _Process]:

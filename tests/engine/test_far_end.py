@@ -15,7 +15,18 @@ import pytest
 import pyrepl_stream
 
 SOURCE = Path(pyrepl_stream.__file__).parent
-FAR_END = ("errors.py", "messages.py", "wire.py", "journal", "engine", "process")
+FAR_END = (
+    "errors.py",
+    "messages.py",
+    "wire.py",
+    "journal",
+    "engine",
+    "results.py",
+    "waiting.py",
+    "message_stream.py",
+    "execution.py",
+    "process",
+)
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 
@@ -110,6 +121,22 @@ for number, (code, status) in enumerate([
         if m.type == "error": assert "pyrepl_stream" not in "".join(m.traceback), m.traceback
 for loop in loops: loop.stop()
 routing.uninstall()
+
+import asyncio
+from pyrepl_stream.process import Step, run_process, run_steps
+seen = run_process("[ -t 1 ] && echo terminal; cat; exit 3", stdin="in\\n").wait(30)
+assert (seen.stdout, seen.exit_code) == ("terminal\\nin\\n", 3), seen
+answered = run_process("read -p 'name? ' x; echo $x", interactive=True)
+for message in answered:
+    if message.type == "input_request": answered.input("you", message)
+assert answered.stdout == "name? you\\n", answered.stdout
+many = run_process("seq 1 200000", pty=False).wait(30)
+assert many.stdout == "".join("%d\\n" % i for i in range(1, 200001))
+stopped = run_process("setsid sleep 1000 & trap '' INT TERM; sleep 1000", timeout=0.1, grace=(0.1, 0.1, 1))
+assert stopped.wait(30).status == "timeout"
+async def awaited():
+    return [m async for m in run_steps([Step("a", ["echo", "x"]), Step("b", call=lambda w: w.write("y"))])]
+assert [m.source for m in asyncio.run(awaited()) if m.type == "output"] == ["a", "b"]
 standard = set(getattr(sys, "stdlib_module_names", ())) | {"__main__", "pyrepl_stream"}
 if len(standard) > 2:
     foreign = sorted({name.partition(".")[0] for name in sys.modules} - standard)

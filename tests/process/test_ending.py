@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
@@ -68,10 +67,10 @@ def test_sigkill_always_has_a_second() -> None:
 
 
 @pytest.fixture
-def undying(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def undying(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals do nothing, as to a process that is stuck in the kernel."""
     monkeypatch.setattr(Tree, "signal", lambda tree, number: 0)
-    yield
+    return
 
 
 def test_what_cannot_be_ended_is_said_and_never_a_success(undying: None) -> None:

@@ -57,7 +57,7 @@ def test_a_tree_without_proc_is_found_by_ps(
     family: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, grandchild = pids_of(family)
-    monkeypatch.setattr(tree_module, "_all_processes", tree_module._from_ps)
+    monkeypatch.setattr(tree_module, "_all_processes", lambda: (tree_module._from_ps(), False))
     tree = Tree(family.pid, "x")
     assert tree.pids() == [grandchild, child, family.pid]
     assert tree.cpu_seconds() >= 0
@@ -105,7 +105,7 @@ def test_whoever_has_no_mark_is_read_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_has_gone_meanwhile_is_passed_over() -> None:
-    assert tree_module._from_proc("999999999") is None
+    assert tree_module._from_proc(999_999_999) is None
     assert tree_module._marks_of(999_999_999) == []
     assert not tree_module._reads(999_999_999, "/dev/pts/0", False)
     assert Tree(999_999_999, "x").signal(signal.SIGTERM) == 0
