@@ -118,7 +118,8 @@ class RemoteStreamMagics(Magics):
         if arguments.shell or arguments.profile is not None:
             command = command_of(cell, arguments)
         if arguments.verbose:
-            publisher.text("stderr", f"[{command.name if command else 'python'} in {arguments.target}]\n")
+            what = command.name if command else f"Python code in {arguments.target}"
+            publisher.text("stderr", f"[{what}]\n")
         if command is None:
             code = self._shell.transform_cell(cell)
             execution = session.execute(code, timeout=arguments.timeout, **common)

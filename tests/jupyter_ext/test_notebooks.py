@@ -65,6 +65,23 @@ def test_nbclient_runs_the_quickstart() -> None:
     assert "ZeroDivisionError: division by zero" in texts[4]
 
 
+def test_nbclient_runs_the_notebook_of_commands() -> None:
+    notebook = _execute(ROOT / "notebooks" / "commands.ipynb")
+    texts = _texts(notebook)
+    assert "120 columns" in texts[1]
+    assert "[ok, exit code 0 after" in texts[1]
+    results = [
+        output["data"]["text/plain"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "execute_result"
+    ]
+    assert results[0] == "('timeout', 'idle_timeout: no output for 1 s')"
+    assert results[1] == "('hello you\\n', 3)"
+    assert "step 'build': the command exited with 2" in texts[5]
+    assert "end {'type': 'end', 'code': 0}" in texts[6]
+
+
 def test_nbclient_stops_at_a_failing_cell(failing: Path) -> None:
     with pytest.raises(CellExecutionError, match="ZeroDivisionError: division by zero") as caught:
         _execute(failing)
