@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -84,7 +86,19 @@ class RemoteStreamMagics(Magics):
                 self._answer(execution, request)
             except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
                 execution.interrupt()  # the kernel was interrupted: see the run to its end
+                # The kernel turns only the first interrupt of a cell into a cancellation.
+                with _interrupts_to(execution):
+                    await self._see_to_the_end(view)
+                break
         self._end(view, arguments, publisher)
+
+    async def _see_to_the_end(self, view: PlainView) -> None:
+        """Wait for the end of a run that was interrupted. It gets no more input."""
+        while True:
+            with anyio.move_on_after(_TURN) as turn:
+                await wait_async(view.when_news)
+            if not turn.cancelled_caught and view.requests.get_nowait() is None:
+                return
 
     def close(self) -> None:
         """End all sessions and what runs in them."""
@@ -166,6 +180,24 @@ class RemoteStreamMagics(Magics):
             raise RuntimeError("what shows the run's output failed: see its error above; the run goes on")
         if not view.result.success and not arguments.no_raise:
             raise failure_of(view.result) from None
+
+
+@contextlib.contextmanager
+def _interrupts_to(execution: Execution) -> Iterator[None]:
+    """Meanwhile, an interrupt of this process is one of the run: it hurries its end."""
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: _interrupt(execution))
+    except ValueError:  # not in the main thread, which is the one that is interrupted
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(execution: Execution) -> None:
+    execution.interrupt()
 
 
 def _told(result: ExecutionResult) -> str:

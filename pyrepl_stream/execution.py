@@ -48,11 +48,13 @@ class Execution:
         batch: bool = False,
         awaits_reader: bool = False,
     ) -> None:
+        self._first: Cursor | None = None
         self._run = run
         self._processors = tuple(processors)
         self._batch = batch
         # Made at the start, so that the first iteration misses nothing, however fast the code is.
-        self._first: Cursor | None = run.journal.cursor() if awaits_reader else None
+        if awaits_reader:
+            self._first = run.journal.cursor()
         self._result: ExecutionResult | None = None
         self._so_far: tuple[ExecutionResult, int] | None = None  # of a `wait` that timed out: up to where
 

@@ -34,9 +34,13 @@ class Lost(NamedTuple):
     reason: str
 
 
+class EndOfText(NamedTuple):
+    """Stands in the queue where the text has ended: no character goes on behind it."""
+
+
 _Key = tuple[StreamType, str]
 _Piece = Union[str, bytes, Message, Lost]
-Item = tuple[Optional[StreamType], Union[str, bytes, Message, Lost], str, Any]
+Item = tuple[Optional[StreamType], Union[str, bytes, Message, Lost, EndOfText], str, Any]
 
 
 class Outbox:
@@ -90,6 +94,11 @@ class Outbox:
         """Note in the queue that so many bytes were lost."""
         self._queue.append((None, Lost(size, reason), "", None))
 
+    def end_text(self) -> None:
+        """Note in the queue that what began as a character is not completed any more."""
+        self.cut()
+        self._queue.append((None, EndOfText(), "", None))
+
     def take(self) -> Iterator[Item]:
         """Yield what is queued now and later, until the queue is empty."""
         self.cut()
@@ -140,14 +149,13 @@ class Coalescer:
             assert key is not None
             yield from _texts(key, run)
 
-    def flush(self) -> Iterator[Message]:
-        """Yield what is held back because a character may still be completed."""
-        for key in list(self._tails):
-            yield OutputMessage(stream=key[0], source=key[1], data=self._tails.pop(key))
-
     def _pieces(self, items: Iterator[Item]) -> Iterator[tuple[Optional[_Key], _Piece]]:
         """The items with their bytes decoded where they are text."""
         for stream, data, source, _ in items:
+            if isinstance(data, EndOfText):
+                for rest in list(self._tails):
+                    yield rest, self._tails.pop(rest)
+                continue
             if stream is None:
                 yield None, data
                 continue

@@ -136,10 +136,12 @@ class Run:
 
     def answer(self, request: InputRequestMessage, text: Optional[str]) -> bool:
         """Give the line that ``request`` asked for, None is the end of the input; False: it has one."""
-        answered = self._asked.pop(str(request.extra["request"]), None)
+        key = str(request.extra["request"])
+        answered = self._asked.get(key)
         if answered is None:
             return False
-        answered(text)
+        answered(text)  # when it raises, the question stands
+        self._asked.pop(key, None)
         return True
 
     def finished(self, complete: CompleteMessage) -> None:

@@ -323,21 +323,21 @@ class Writer:
     def flush_bytes(self) -> None:
         """The code has ended: what waited for the rest of a character goes as it is."""
         self._note_losses()
+        self._outbox.end_text()
         self.drain()
-        if self._rest is None:
-            for message in self._coalescer.flush():
-                self._append(message)
-            self._sink.wake()
 
     def close(self) -> None:
         """The session has ended: what is written from now on goes to the fallback."""
+        if self._closed:
+            return
         self._hurry = True
+        self._note_losses()
+        self._outbox.end_text()
         for message in self._rest or ():
             self._append(message)
         for message in self._coalescer.messages(self._outbox.take()):
             self._append(message)
         self._rest = None
-        self.flush_bytes()
         self._sink.wake()
         self._closed = True
         self._open = True

@@ -41,7 +41,7 @@ class Idle:
         self.watch = tuple(os.path.expanduser(os.fspath(path)) for path in _paths(watch))
         if activity is None:
             activity = ("output", "files") if self.watch else ("output",)
-        if isinstance(activity, str) or not activity:
+        if isinstance(activity, str) or not isinstance(activity, Collection) or not activity:
             raise UsageError(f"activity is {activity!r}, but must be some of {', '.join(KINDS)}")
         for kind in activity:
             if kind not in KINDS:
@@ -174,7 +174,7 @@ def _seconds(name: str, value: Optional[float]) -> Optional[float]:
 
 
 def _paths(watch: Iterable[Path]) -> Iterator[Path]:
-    if isinstance(watch, (str, os.PathLike)):
+    if isinstance(watch, (str, os.PathLike)) or not isinstance(watch, Iterable):
         raise UsageError(f"watch is {watch!r}, but must be a list of paths")
     for path in watch:
         if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in os.fspath(path):

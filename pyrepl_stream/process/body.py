@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import contextvars
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any, Callable, Optional, Union
 
 from ..engine.formats import describe, error_message
 from ..engine.run import Run
-from ..errors import PyreplStreamError, UsageError
+from ..errors import BufferOverflowError, PyreplStreamError, UsageError
 from ..messages import CompleteMessage, ErrorMessage, LogMessage, StreamType
 from .activity import Idle
 from .call import Call, CallThread
@@ -56,7 +57,11 @@ class ProcessBody:
         check_grace(grace)
         if not parts:
             raise UsageError("there is nothing to run: no steps were given")
-        self._parts = parts
+        # What the caller has now is what counts, not what is there when the thread comes round to it.
+        self._parts = tuple(_resolved(part) for part in parts)
+        self._environment = dict(os.environ)
+        files = (part.stdin for part in self._parts if isinstance(part, Command) and part.stdin_is_file)
+        self._inputs = {file for file in files if isinstance(file, int)}
         self._ending = Ending(grace)
         self._idle = idle or Idle()
         self._keep_going = keep_going
@@ -70,6 +75,7 @@ class ProcessBody:
         self._stopped = False
         self._forced = False
         self._ended = False
+        self._holders = 1  # who may still write: what runs the parts, and what reads on after one of them
         self._started = threading.Event()
         self._over = threading.Event()
 
@@ -101,11 +107,15 @@ class ProcessBody:
 
     def start(self, run: Run) -> None:
         _running.add(self)
+        if _leaving:
+            self._finish(run)
+            run.finished(CompleteMessage(status="killed", error="the interpreter ends"))
+            return
         thread = threading.Thread(target=self._main, args=(run,), name=f"command {run.id}", daemon=True)
         try:
             contextvars.Context().run(thread.start)
         except RuntimeError:
-            self._finish()
+            self._finish(run)
             raise
 
     def stop(self, *, force: bool) -> float:
@@ -129,7 +139,7 @@ class ProcessBody:
         complete: Optional[CompleteMessage] = None
         outcomes = []
         for part in self._parts:
-            if self._stopped:
+            if self._stopped or _leaving:
                 complete = complete or CompleteMessage(status="interrupted", error="interrupted")
                 break
             end = self._end_of(run, part)
@@ -138,16 +148,33 @@ class ProcessBody:
                 complete = end
             if not end.success and (not self._keep_going or self._stopped or end.status != "error"):
                 break
-        self._finish()
         complete = complete or CompleteMessage(success=True, exit_code=0)
         run.finished(replace(complete, value=outcomes) if len(self._parts) > 1 else complete)
+        self._finish(run)
 
-    def _finish(self) -> None:
+    def _finish(self, run: Run) -> None:
         with self._lock:
             self._ended = True
         _running.discard(self)
+        self._close_inputs(self._parts)
         self._started.set()
         self._over.set()
+        self._let_go(run)
+
+    def _close_inputs(self, parts: tuple[Part, ...]) -> None:
+        """Close our copies: a pipe that we kept open would hide that its reader has gone."""
+        for part in parts:
+            if isinstance(part, Command) and part.stdin in self._inputs:
+                self._inputs.discard(part.stdin)
+                os.close(part.stdin)
+
+    def _let_go(self, run: Run) -> None:
+        """One of those who may write has ended. After the last one nothing more can come."""
+        with self._lock:
+            self._holders -= 1
+            last = self._holders == 0
+        if last:
+            run.engine.call(run.close)
 
     def _end_of(self, run: Run, part: Part) -> CompleteMessage:
         """Run one part; its end, which names the step where there are several."""
@@ -160,9 +187,14 @@ class ProcessBody:
                 if other is not None:
                     owner.log("WARNING", other[1], part.source)
                     ended = self._attend(run, owner, other[0])
-        except Exception as exc:
+        except SystemExit as exc:  # of a callable
+            code = exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
+            if code == 0:
+                return CompleteMessage(success=True, exit_code=0)
+            return CompleteMessage(status="error", exit_code=code, error=f"{name}SystemExit: {exc.code}")
+        except BaseException as exc:  # whatever it was: the execution has an end
             what, value = describe(exc)
-            by_call = isinstance(part, Call) or not isinstance(exc, (OSError, PyreplStreamError))
+            by_call = isinstance(part, Call) or not isinstance(exc, (OSError, PyreplStreamError))  # or a bug
             run.say(
                 error_message(exc)
                 if by_call
@@ -183,6 +215,16 @@ class ProcessBody:
             error = f"the command exited with {ended.exit_code}"
         return CompleteMessage(status="error", exit_code=ended.exit_code, error=name + error)
 
+    def _read_on(self, run: Run, child: Child) -> None:
+        """Read what processes in the background still print, until the last of them lets go."""
+        try:
+            while child.holds_output:
+                with contextlib.suppress(BufferOverflowError):  # "fail" has nobody left to tell
+                    child.read_on()
+        finally:
+            child.close()
+            self._let_go(run)
+
     def _may_retry(self, ended: Ended) -> bool:
         return not self._stopped and not ended.idle and not ended.number and bool(ended.exit_code)
 
@@ -198,6 +240,7 @@ class ProcessBody:
                 self._ending,
                 self._idle,
                 mark=self._mark,
+                environment=self._environment,
                 keep_tail=self._retry is not None,
                 open_terminal=self._open_terminal,
                 make_pump=self._make_pump,
@@ -208,11 +251,13 @@ class ProcessBody:
             with self._lock:
                 self._part = None
             raise
+        if self._retry is None and isinstance(part, Command):
+            self._close_inputs((part,))
         with self._lock:
             self._part = attended
             words, self._words = self._words, []
-            if self._stopped:
-                self._ending.hasten(time.monotonic(), force=self._forced)
+            if self._stopped or _leaving:
+                self._ending.hasten(time.monotonic(), force=self._forced or _leaving)
         self._started.set()
         try:
             for word in words if isinstance(attended, Child) else ():
@@ -221,10 +266,14 @@ class ProcessBody:
         except BaseException:
             attended.abandon()
             raise
+        if self._stopped and isinstance(attended, Child):
+            attended.settle()
         if attended.holds_output and isinstance(attended, Child):
             owner.log("INFO", "background processes go on, and what they print comes later", part.source)
             name = f"rest of {run.id}"
-            reader = threading.Thread(target=_read_on, args=(attended,), name=name, daemon=True)
+            with self._lock:
+                self._holders += 1
+            reader = threading.Thread(target=self._read_on, args=(run, attended), name=name, daemon=True)
             contextvars.Context().run(reader.start)
         else:
             attended.close()
@@ -237,6 +286,9 @@ class _RunOwner:
     def __init__(self, run: Run) -> None:
         self._run = run
 
+    def ending(self) -> None:
+        self._run.writer.release()
+
     def output(self, stream: StreamType, data: bytes, source: str) -> None:
         self._run.writer.post(stream, data, source, pump=True)
 
@@ -247,14 +299,23 @@ class _RunOwner:
         self._run.ask(prompt, password=password, answered=answered, printed=True)
 
 
-def _read_on(child: Child) -> None:
-    try:
-        child.read_on()
-    finally:
-        child.close()
+def _resolved(part: Part) -> Part:
+    """``part`` with a descriptor of its own for a file that it is given, and its directory by name."""
+    if isinstance(part, Call):
+        return part
+    changes: dict[str, Any] = {}
+    if part.stdin_is_file:
+        try:
+            changes["stdin"] = os.dup(part.stdin if isinstance(part.stdin, int) else part.stdin.fileno())  # type: ignore[union-attr]
+        except (OSError, ValueError) as exc:
+            raise UsageError(f"stdin is {part.stdin!r}, which cannot be read from: {exc}") from exc
+    if part.cwd is None:
+        with contextlib.suppress(OSError):  # it has been removed: the command stands where we do
+            changes["cwd"] = os.getcwd()
+    return replace(part, **changes)
 
 
-def _code_of(exc: Exception) -> int:
+def _code_of(exc: BaseException) -> int:
     """As a shell has it: 126 for what cannot be executed, 127 for what is not there."""
     if not isinstance(exc, OSError):
         return 1
@@ -269,10 +330,13 @@ def _signal_name(number: int) -> str:
 
 
 _running: set[ProcessBody] = set()
+_leaving = False
 
 
 def _end_all() -> None:
     """The process ends, and nobody is left to stop or read what it started."""
+    global _leaving
+    _leaving = True  # what the engine has not come round to does not begin any more
     deadline = time.monotonic() + _MARGIN
     bodies = list(_running)
     for body in bodies:

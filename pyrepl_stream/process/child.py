@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Protocol, Union
 
 from ..errors import LineTooLongError, UsageError
 from ..messages import StreamType
 from .activity import Idle, Watch
-from .command import Command, check_size
+from .command import Command, check_size, encodable
 from .ending import Ending
 from .pump import Event, Pump, make_pump
 from .terminal import MAX_LINE, Terminal, TerminalUnavailable, open_terminal
@@ -37,6 +38,9 @@ _EXIT = object()  # the tag of the process's end
 
 class Owner(Protocol):
     """Whom a child tells what happens."""
+
+    def ending(self) -> None:
+        """The command is told to end: :meth:`output` is to wait no more."""
 
     def output(self, stream: StreamType, data: bytes, source: str) -> None:
         """May wait: the command then waits too. May raise, which ends the command."""
@@ -69,6 +73,7 @@ class Child:
         idle: Idle,
         *,
         mark: str,
+        environment: Optional[Mapping[str, str]] = None,
         keep_tail: bool = False,
         open_terminal: OpenTerminal = open_terminal,
         make_pump: Callable[[], Pump] = make_pump,
@@ -78,6 +83,7 @@ class Child:
         self._ending = ending
         self._idle = idle
         self._mark = mark
+        self._environment = environment
         self._keep_tail = keep_tail
         self._open_terminal = open_terminal
         self._pump = make_pump()
@@ -93,6 +99,8 @@ class Child:
         self._asked = False
         self._exited = False
         self._lost = ""
+        self._input_closed = False
+        self._size: Optional[tuple[int, int]] = None  # that the terminals are to get
         self._input_line = 0  # bytes written to the terminal since the last line end
 
     # -- any thread --------------------------------------------------------------------------
@@ -102,8 +110,15 @@ class Child:
         return None if self._process is None else self._process.pid
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have the thread of :meth:`run` call ``function`` soon."""
-        self._pump.call(function)
+        """Have the thread of :meth:`run` call ``function`` soon. What fails is said, and harms nothing."""
+
+        def guarded() -> None:
+            try:
+                function()
+            except Exception as exc:
+                self._warn(f"what was asked of the command failed: {type(exc).__name__}: {exc}")
+
+        self._pump.call(guarded)
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the command and all that it started."""
@@ -115,6 +130,8 @@ class Child:
             raise UsageError("the command was given its input at the start: leave stdin=None to write to it")
         if self._exited or self._pump.feed_broken:
             raise UsageError("the command reads its input no more")
+        if self._input_closed and not self._command.interactive:
+            raise UsageError("the command's input was closed")
         if self._command.interactive and self._takes_lines():
             longest = max(len(line) for line in data.split(b"\n"))
             first = data.partition(b"\n")[0]
@@ -128,34 +145,53 @@ class Child:
 
     def close_stdin(self) -> None:
         """Let the command find the end of its input, after all that was written."""
+        self._input_closed = True
         self.call(self._end_input)
 
     def resize(self, size: tuple[int, int]) -> None:
         """Resize the terminals. Raises :class:`UsageError` for no size."""
         check_size(size)
-        self.call(lambda: self._resize(size))
+        waiting, self._size = self._size, size
+        if waiting is None:
+            self.call(self._resize)
 
     # -- the thread that runs it -------------------------------------------------------------
 
     def start(self) -> None:
         """Start the command. Raises :class:`OSError` when the system does not."""
-        command = self._command
         try:
             outputs = self._open_outputs()
             stdin, feed = self._open_input()
-            self._process = subprocess.Popen(
-                self._words(),
-                cwd=command.cwd,
-                env=marked(command.environment(terminal=bool(self._terminals)), self._mark),
-                stdin=stdin,
-                stdout=outputs[StreamType.STDOUT][1],
-                stderr=outputs.get(StreamType.STDERR, outputs[StreamType.STDOUT])[1],
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
+            self._spawn(outputs, stdin)
         except BaseException:
             self.close()
             raise
+        try:
+            self._attach(outputs, feed)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _spawn(self, outputs: dict[StreamType, tuple[int, int]], stdin: Any) -> None:
+        command = self._command
+        self._process = subprocess.Popen(
+            self._words(),
+            cwd=command.cwd,
+            env=marked(
+                command.environment(terminal=bool(self._terminals), base=self._environment), self._mark
+            ),
+            stdin=stdin,
+            stdout=outputs[StreamType.STDOUT][1],
+            stderr=outputs.get(StreamType.STDERR, outputs[StreamType.STDOUT])[1],
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._tree = Tree(self._process.pid, self._mark)
+
+    def _attach(self, outputs: dict[StreamType, tuple[int, int]], feed: Optional[int]) -> None:
+        """The command runs: take what is ours, and let go of what is its."""
+        assert self._process is not None and self._tree is not None
+        command = self._command
         for descriptor in self._theirs:
             os.close(descriptor)
         self._theirs.clear()
@@ -167,11 +203,10 @@ class Child:
         if feed is not None:
             self._pump.feed_to(feed)
         if isinstance(command.stdin, (str, bytes)):
-            data = command.stdin if isinstance(command.stdin, bytes) else command.stdin.encode()
-            self._pump.feed(data)
+            stdin = command.stdin
+            self._pump.feed(stdin if isinstance(stdin, bytes) else encodable("stdin", stdin))
             self._pump.end_feed()
         self._pump.watch_exit(self._process, _EXIT)
-        self._tree = Tree(self._process.pid, self._mark)
         self._watch = Watch(self._idle, self._tree, self._warn, time.monotonic())
         self._look_again()
 
@@ -184,12 +219,14 @@ class Child:
             self._send_due()
             if not self._ending.begun and self._watch.is_idle(time.monotonic()):
                 idle = self._watch.describe()
+                self._owner.ending()
                 self._ending.hasten(time.monotonic())
             self._ask_if_waiting()
         self._take(self._pump.wait(0))  # the end may have come while the last signal was sent
         code = self._exit_code()
         self._end_the_rest()
         self._linger()
+        self._end_the_rest()  # where the request came meanwhile
         number = -code if code is not None and code < 0 else 0
         return Ended(128 + number if number else code, number, idle, self._tail, self._lost)
 
@@ -206,9 +243,11 @@ class Child:
     def abandon(self) -> None:
         """Kill all of it, and close."""
         assert self._process is not None and self._tree is not None
-        self._kill()
-        self.close()
-        self._process.wait()
+        try:
+            self._kill()
+        finally:
+            self.close()
+            self._process.wait()
 
     def close(self) -> None:
         """Close all descriptors. A terminal that somebody still has hangs up."""
@@ -293,7 +332,9 @@ class Child:
     def _warn(self, text: str) -> None:
         self._owner.log("WARNING", text, self._command.source)
 
-    def _resize(self, size: tuple[int, int]) -> None:
+    def _resize(self) -> None:
+        size, self._size = self._size, None
+        assert size is not None
         for terminal in self._terminals:
             terminal.resize(size)
         if self._terminals and not self._command.interactive and self._tree is not None:
@@ -368,7 +409,7 @@ class Child:
     def _linger(self) -> None:
         """Read until all output has ended, or is quiet; with a bound, for who prints all the time."""
         deadline = time.monotonic() + _LINGER_AT_MOST
-        while self.holds_output and time.monotonic() < deadline:
+        while self.holds_output and time.monotonic() < deadline and not self._told_to_end():
             began = time.monotonic()
             events = self._pump.wait(_LINGER)
             if not events and time.monotonic() >= began + _LINGER:
@@ -376,6 +417,15 @@ class Child:
             read = time.monotonic()
             self._take(events)
             deadline += time.monotonic() - read  # a reader that made us wait
+
+    def _told_to_end(self) -> bool:
+        """Whether there are still processes to end: then there is no time to wait for their output."""
+        return self._ending.begun and self._tree is not None and bool(self._tree.pids())
+
+    def settle(self) -> None:
+        """A request to end came when :meth:`run` was about to return: see to it."""
+        self._ending.hasten(time.monotonic())
+        self._end_the_rest()
 
     def _ask_if_waiting(self) -> None:
         if not self._command.interactive or self._asked or self._tree is None or not self._terminals:

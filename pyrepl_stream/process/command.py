@@ -64,13 +64,15 @@ class Command:
             raise UsageError(f"{what} needs a terminal: leave pty=True")
         if self.interactive and self.stdin is not None:
             raise UsageError("an interactive command reads from its terminal: leave stdin=None, use write()")
-        if self.stdin is not None and not isinstance(self.stdin, (str, bytes, int)):
-            if not hasattr(self.stdin, "fileno"):
-                kind = type(self.stdin).__name__
-                raise UsageError(f"stdin must be text, bytes, a file or a descriptor, not {kind}")
+        self._check_input()
         self._check_environment()
         self._check_directory()
         self._check_arguments()
+
+    @property
+    def stdin_is_file(self) -> bool:
+        """Whether a file or descriptor is handed over as standard input."""
+        return self.stdin is not None and not isinstance(self.stdin, (str, bytes))
 
     @property
     def name(self) -> str:
@@ -88,9 +90,9 @@ class Command:
             return f'{os.environ.get("COMSPEC", "cmd.exe")} /c "{self.arguments}"'
         return [_shell(), "-c", self.arguments]
 
-    def environment(self, *, terminal: bool) -> dict[str, str]:
-        """All variables that the command gets."""
-        environment = dict(os.environ)
+    def environment(self, *, terminal: bool, base: Optional[Mapping[str, str]] = None) -> dict[str, str]:
+        """All variables that the command gets; ``base`` in place of those of this process now."""
+        environment = dict(os.environ if base is None else base)
         for name, value in (self.env or {}).items():
             if value is None:
                 environment.pop(name, None)
@@ -109,16 +111,31 @@ class Command:
     def _words(self) -> list[str]:
         return [os.fspath(word) for word in self.arguments]
 
+    def _check_input(self) -> None:
+        stdin = self.stdin
+        if isinstance(stdin, str):
+            encodable("stdin", stdin)
+        elif isinstance(stdin, int) and (isinstance(stdin, bool) or stdin < 0):
+            raise UsageError(f"stdin is {stdin!r}, which is no descriptor: None is a pipe to write() to")
+        elif stdin is not None and not isinstance(stdin, (bytes, int)) and not hasattr(stdin, "fileno"):
+            kind = type(stdin).__name__
+            raise UsageError(f"stdin must be text, bytes, a file or a descriptor, not {kind}")
+
     def _check_environment(self) -> None:
+        if self.env is not None and not isinstance(self.env, Mapping):
+            raise UsageError(f"env is {self.env!r}, but must be a mapping of names to values")
         for name, value in (self.env or {}).items():
             if not isinstance(name, str) or not name or "=" in name or "\0" in name:
                 raise UsageError(f"{name!r} is no name of an environment variable")
             if value is not None and (not isinstance(value, str) or "\0" in value):
                 raise UsageError(f"the environment variable {name} cannot be {value!r}: text without NUL")
+            encodable(f"the environment variable {name!r}", f"{name}={value}")
 
     def _check_directory(self) -> None:
         if self.cwd is None:
             return
+        if not isinstance(self.cwd, (str, os.PathLike)):
+            raise UsageError(f"cwd is {self.cwd!r}, but must be a path")
         directory = os.fspath(self.cwd)
         if not isinstance(directory, str) or "\0" in directory:
             raise UsageError(f"cwd is {directory!r}, but must be a path without NUL")
@@ -134,6 +151,7 @@ class Command:
                 raise UsageError("the command is empty")
             if "\0" in self.arguments:
                 raise UsageError("the command has a NUL character, which no program can be given")
+            encodable("the command", self.arguments)
             return
         if isinstance(self.arguments, (bytes, os.PathLike)) or not isinstance(self.arguments, Sequence):
             kind = type(self.arguments).__name__
@@ -145,6 +163,7 @@ class Command:
                 raise UsageError(f"word {place} of the command is {word!r}: words are text or paths")
             if "\0" in os.fspath(word):
                 raise UsageError(f"word {place} of the command has a NUL character, which no program can get")
+            encodable(f"word {place} of the command", os.fspath(word))
         self._check_program(self._words()[0])
 
     def _check_program(self, program: str) -> None:
@@ -167,6 +186,14 @@ class Command:
                     f"{os.path.join(directory, program)!r} may not be executed (chmod +x?)"
                 )
         raise CommandNotFoundError(f"there is no program {program!r} on the PATH{_hint(program)}")
+
+
+def encodable(what: str, text: str) -> bytes:
+    """``text`` as bytes for a program. Raises :class:`UsageError` for what has no bytes."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"{what} has {text[exc.start]!r}, half of a character, which has no bytes") from None
 
 
 def check_size(size: object) -> None:

@@ -80,8 +80,10 @@ class Pump:
         raise NotImplementedError
 
     def _run_calls(self) -> None:
-        while self._calls:
+        for _ in range(len(self._calls)):  # and not those that come meanwhile: the command's turn is next
             self._calls.popleft()()
+        if self._calls:
+            self._wake()
 
     def wait(self, timeout: Optional[float]) -> list[Event]:
         """Wait until something comes, or a call was made, or ``timeout`` seconds have passed."""

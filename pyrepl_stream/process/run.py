@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Optional, Union
 
 from ..engine.loop import engine_loop
@@ -14,7 +15,7 @@ from ..journal import Journal, Overflow
 from ..message_stream import AnyProcessor
 from .activity import Idle, Path
 from .body import ProcessBody, Retry
-from .command import DEFAULT_SIZE, Arguments, Command, Standard, check_size
+from .command import DEFAULT_SIZE, Arguments, Command, Standard, check_size, encodable
 from .ending import DEFAULT_GRACE, Grace
 from .steps import Step
 
@@ -54,7 +55,9 @@ class ProcessExecution(Execution):
         Raises :class:`UsageError` when the command was given other input, reads no more, or has ended,
         and for a line that its terminal would cut.
         """
-        encoded = data.encode() if isinstance(data, str) else bytes(data)
+        if not isinstance(data, (str, bytes)):
+            raise UsageError(f"what is written is text or bytes, not {type(data).__name__}")
+        encoded = encodable("what is written", data) if isinstance(data, str) else data
         self._body.tell(lambda child: child.write(encoded))
         return len(data)
 
@@ -63,7 +66,9 @@ class ProcessExecution(Execution):
         self._body.tell(lambda child: child.close_stdin())
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the command and all that it started."""
+        """Send a signal to the command and all that it started. Raises :class:`UsageError`."""
+        if number not in signal.valid_signals():
+            raise UsageError(f"{number!r} is no signal of this system: see the names in `signal`")
         self._body.tell(lambda child: child.send_signal(number))
 
     def resize(self, rows: int, columns: int) -> None:
@@ -134,7 +139,7 @@ def run_process(
 
 
 def run_steps(
-    steps: Sequence[Step],
+    steps: Iterable[Step],
     *,
     keep_going: bool = False,
     timeout: Optional[float] = None,
@@ -156,6 +161,9 @@ def run_steps(
     ``idle_timeout`` counts for each step anew, ``timeout`` for all together. The rest is as for
     :func:`run_process`.
     """
+    if not isinstance(steps, Iterable):
+        raise UsageError(f"steps is {steps!r}, but must be a list of Step(...)")
+    steps = list(steps)
     for step in steps:
         if not isinstance(step, Step):
             raise UsageError(f"a step is a Step(source=..., command=...), not {step!r}")

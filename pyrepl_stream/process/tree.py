@@ -58,7 +58,10 @@ class Tree:
 
     def pids(self) -> list[int]:
         """Those that live, children before their parents."""
-        return [process.pid for process in self._look()]
+        try:
+            return [process.pid for process in self._look()]
+        except OSError:
+            return []
 
     def _look(self) -> list[_Process]:
         looks, deadline = 0, time.monotonic() + _UNSURE
@@ -76,8 +79,12 @@ class Tree:
 
         A child that is signalled long before its parent lets the parent go on with what comes next.
         """
-        processes = self._look()
-        if any(process.group == self.root for process in processes):
+        blind, processes = False, []
+        try:
+            processes = self._look()
+        except OSError:  # no descriptor is left to look with: the group is what can be reached
+            blind = True
+        if blind or any(process.group == self.root for process in processes):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.root, number)
         for process in reversed(processes):
@@ -202,7 +209,7 @@ def _from_proc(pid: int) -> Optional[_Process]:
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             text = file.read().decode("ascii", "replace")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = text[text.rindex(")") + 2 :].split()
     state, parent, group, session = fields[0], fields[1], fields[2], fields[3]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.kernels import Kernel, is_alive
+from support.kernels import Cell, Kernel, is_alive
 
 pytestmark = pytest.mark.kernel
 
@@ -103,3 +103,20 @@ def test_an_interrupt_gives_a_command_the_time_to_clean_up(any_kernel: Kernel) -
     assert "cleaned up" in cell.text()
     assert "interrupted, exit code 9" in cell.text("stderr")
     assert cell.reply["ename"] == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize("before", ["", "%%time\n"], ids=["awaited", "blocking"])
+def test_every_further_interrupt_goes_to_the_next_signal(any_kernel: Kernel, before: str) -> None:
+    code = "trap 'echo INT' INT; trap 'echo TERM' TERM; echo $$ ready; while :; do sleep 0.05; done"
+    sent: list[str] = []
+
+    def stop(message: object, cell: Cell) -> None:
+        for word in ("ready", "INT", "TERM"):
+            if word in cell.text() and word not in sent:
+                sent.append(word)
+                any_kernel.manager.interrupt_kernel()
+
+    cell = any_kernel.run(f"{before}%%remote_stream --shell\n{code}", on_message=stop)
+    assert cell.reply["ename"] == "KeyboardInterrupt"
+    assert sent == ["ready", "INT", "TERM"]
+    assert not is_alive(int(cell.text().split()[0]))
