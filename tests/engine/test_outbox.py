@@ -100,7 +100,8 @@ def test_any_text_and_bytes_come_out_joined_equal(writes: list[tuple[StreamType,
             outbox.post(stream, data, source)
         raw = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
         written[stream, source] = written.get((stream, source), b"") + raw
-    messages = [*coalescer.messages(outbox.take()), *coalescer.flush()]
+    outbox.end_text()
+    messages = [*coalescer.messages(outbox.take())]
     received: dict[tuple[StreamType, str], bytes] = {}
     for message in messages:
         assert isinstance(message, OutputMessage)
@@ -125,7 +126,8 @@ def test_text_written_as_bytes_in_any_pieces_comes_out_as_text(text: str, cuts: 
             assert isinstance(message.data, str)
             received += message.data
     assert received == text
-    assert list(coalescer.flush()) == []
+    outbox.end_text()
+    assert list(coalescer.messages(outbox.take())) == []
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,8 @@ def test_text_written_as_bytes_in_any_pieces_comes_out_as_text(text: str, cuts: 
 def test_long_output_is_cut_into_messages_within_the_limit(data: str | bytes) -> None:
     outbox, coalescer = Outbox(), Coalescer()
     outbox.post(OUT, data)
-    messages = [*coalescer.messages(outbox.take()), *coalescer.flush()]
+    outbox.end_text()
+    messages = [*coalescer.messages(outbox.take())]
     assert all(isinstance(message, OutputMessage) and size_of(message) <= MAX_OUTPUT for message in messages)
     pieces = [message.data for message in messages if isinstance(message, OutputMessage)]
     kind = str if isinstance(data, str) or data.startswith((b"x", "é".encode())) else bytes
