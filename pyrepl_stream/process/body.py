@@ -149,6 +149,8 @@ class ProcessBody:
             if not end.success and (not self._keep_going or self._stopped or end.status != "error"):
                 break
         complete = complete or CompleteMessage(success=True, exit_code=0)
+        with self._lock:
+            self._ended = True  # before anybody can know of the end
         run.finished(replace(complete, value=outcomes) if len(self._parts) > 1 else complete)
         self._finish(run)
 
