@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -33,7 +34,7 @@ class Event(NamedTuple):
     data: bytes
 
 
-class Pump:
+class Pump(ABC):
     """What both pumps share. Only :meth:`call` may be used by another thread."""
 
     def __init__(self) -> None:
@@ -44,13 +45,13 @@ class Pump:
         self.feed_broken = False  # the command reads no more
         self.reading = 0  # descriptors that have not ended
 
+    @abstractmethod
     def read_from(self, descriptor: int, tag: object) -> None:
         """Yield what comes from ``descriptor`` under ``tag``. It is closed at its end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def watch_exit(self, process: subprocess.Popen[bytes], tag: object) -> None:
         """Yield an event when the process has ended."""
-        raise NotImplementedError
 
     def feed_to(self, descriptor: int) -> None:
         """Where :meth:`feed` goes. It is closed when the feed ends."""
@@ -68,16 +69,16 @@ class Pump:
             self._feed_ends = True
             self._go_on_feeding()
 
-    def _go_on_feeding(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _go_on_feeding(self) -> None: ...
 
     def call(self, function: Callable[[], object]) -> None:
         """Have the pump's thread call ``function`` soon. Any thread may."""
         self._calls.append(function)
         self._wake()
 
-    def _wake(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _wake(self) -> None: ...
 
     def _run_calls(self) -> None:
         for _ in range(len(self._calls)):  # and not those that come meanwhile: the command's turn is next
@@ -85,13 +86,13 @@ class Pump:
         if self._calls:
             self._wake()
 
+    @abstractmethod
     def wait(self, timeout: Optional[float]) -> list[Event]:
         """Wait until something comes, or a call was made, or ``timeout`` seconds have passed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Close every descriptor that is still open."""
-        raise NotImplementedError
 
 
 class SelectorPump(Pump):
