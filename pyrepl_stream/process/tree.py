@@ -51,7 +51,9 @@ class Tree:
         self._mark = mark.encode()
         self._found = True  # the last look found some
         self._unsure = False  # one may have been missed: it ended, or began a program, during the look
-        first = _from_proc(root)
+        first = None
+        with contextlib.suppress(OSError):  # no descriptor is left: the command runs, and is to be ended
+            first = _from_proc(root)
         self._since = 0 if first is None else first.started
         self._known: dict[int, int] = {}  # when each process that was seen began
         self._unmarked: dict[int, int] = {}  # so that each environment is read once
