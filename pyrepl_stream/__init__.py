@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .chain import *  # noqa: F403
     from .errors import *  # noqa: F403
     from .execution import *  # noqa: F403
     from .message_stream import *  # noqa: F403
@@ -56,7 +57,8 @@ _MODULES = {
     ),
     "results": ("ExecutionResult", "Result", "ExecutionError"),
     "waiting": ("Subscribe", "wait_async", "wait_sync"),
-    "message_stream": ("AnyProcessor", "MessageStream", "Processor"),
+    "chain": ("AnyProcessor", "Processor"),
+    "message_stream": ("MessageStream",),
     "execution": ("Execution",),
     "process": (
         "Command",

@@ -7,11 +7,12 @@ import time
 from collections.abc import Awaitable, Generator, Iterable, Iterator
 from typing import Any
 
+from .chain import AnyProcessor
 from .engine.run import Run
 from .engine.streams import LineWriter
 from .errors import UsageError
 from .journal import Cursor
-from .message_stream import AnyProcessor, MessageStream
+from .message_stream import MessageStream
 from .messages import InputRequestMessage, Message, StreamType
 from .results import ExecutionError, ExecutionResult, Result
 from .waiting import wait_async
@@ -220,4 +221,4 @@ class _Done:
         self._run = run
 
     def __await__(self) -> Generator[Any, None, None]:
-        return wait_async(self._run.when_done).__await__()
+        yield from wait_async(self._run.when_done).__await__()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from types import TracebackType
 from typing import Any
 
+from .chain import AnyProcessor
 from .engine import routing
 from .engine.interpreter import Interpreter
 from .engine.loop import LoopThread, engine_loop
@@ -17,7 +18,7 @@ from .engine.run import Body, Run
 from .errors import SessionClosedError, UnknownExecutionError, UsageError
 from .execution import Execution, check_timeout, streaming_default
 from .journal import Journal, Overflow
-from .message_stream import AnyProcessor, MessageStream
+from .message_stream import MessageStream
 from .messages import ExecuteMessage, StreamType
 from .process import ProcessBody, ProcessExecution
 from .waiting import wait_async, wait_sync

@@ -1,11 +1,13 @@
-"""Waiting, on asyncio, on trio or without an event loop, for what another thread will say."""
+"""Waiting, on asyncio, on trio or without an event loop, for what another thread will say, or a time."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import threading
-from typing import Callable, Optional
+from collections.abc import Awaitable
+from typing import Any, Callable, Optional
 
 __all__ = ("Subscribe", "wait_async", "wait_sync")
 
@@ -13,29 +15,43 @@ Subscribe = Callable[[Callable[[], None]], None]
 """Takes a callback, and calls it once, from any thread, when what it is about has come."""
 
 
-async def wait_async(subscribe: Subscribe) -> None:
-    """Wait, on asyncio or trio, until the callback given to ``subscribe`` is called, by any thread."""
+async def wait_async(subscribe: Subscribe, timeout: Optional[float] = None) -> bool:
+    """Wait, on asyncio or trio, until the callback given to ``subscribe`` is called, by any thread.
+
+    Returns whether it was, within ``timeout`` seconds.
+    """
     if asyncio._get_running_loop() is None:
-        await _wait_trio(subscribe)
-    else:
-        await _wait_asyncio(subscribe)
+        return await _wait_trio(subscribe, timeout)
+    return await _wait_asyncio(subscribe, timeout)
 
 
-async def _wait_asyncio(subscribe: Subscribe) -> None:
+async def _wait_asyncio(subscribe: Subscribe, timeout: Optional[float]) -> bool:
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
+    came = False
+
+    def arrive() -> None:
+        nonlocal came
+        came = True
+        news.set()
 
     def wake() -> None:
         try:
-            loop.call_soon_threadsafe(news.set)
+            loop.call_soon_threadsafe(arrive)
         except RuntimeError:
             pass  # the loop was closed: nobody waits any more
 
-    subscribe(wake)
-    await news.wait()
+    timer = None if timeout is None else loop.call_later(timeout, news.set)
+    try:
+        subscribe(wake)
+        await news.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()
+    return came
 
 
-async def _wait_trio(subscribe: Subscribe) -> None:
+async def _wait_trio(subscribe: Subscribe, timeout: Optional[float]) -> bool:
     trio = sys.modules["trio"]  # whoever runs it has imported it; we do not need it
     token = trio.lowlevel.current_trio_token()
     news = trio.Event()
@@ -47,7 +63,26 @@ async def _wait_trio(subscribe: Subscribe) -> None:
             pass  # nobody waits any more
 
     subscribe(wake)
-    await news.wait()
+    with trio.move_on_after(math.inf if timeout is None else timeout):
+        await news.wait()
+    return bool(news.is_set())
+
+
+async def wait_limited(awaitable: Awaitable[Any], timeout: float) -> tuple[bool, Any]:
+    """Await, on asyncio or trio, for at most ``timeout`` seconds: whether it returned, and what.
+
+    What has not returned is cancelled, as it is when the caller is. Raises what it raises.
+    """
+    if asyncio._get_running_loop() is None:
+        with sys.modules["trio"].move_on_after(timeout):
+            return True, await awaitable
+        return False, None
+    task = asyncio.ensure_future(awaitable)
+    try:
+        await asyncio.wait({task}, timeout=timeout)
+        return (True, task.result()) if task.done() else (False, None)
+    finally:
+        task.cancel()
 
 
 def wait_sync(subscribe: Subscribe, timeout: Optional[float]) -> bool:

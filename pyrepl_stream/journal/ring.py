@@ -25,7 +25,7 @@ from ..messages import (
     ResultMessage,
 )
 
-__all__ = ("Journal", "Cursor", "Overflow", "OVERFLOW_POLICIES", "NEVER_DROPPED", "cost_of")
+__all__ = ("Journal", "Cursor", "Overflow", "OVERFLOW_POLICIES", "NEVER_DROPPED", "cost_of", "output_bytes")
 
 Overflow = str
 OVERFLOW_POLICIES: tuple[Overflow, ...] = ("block", "drop_oldest", "drop_newest", "fail")
@@ -47,7 +47,8 @@ class _Record(NamedTuple):
 _GONE = _Record(Message(), 0, 0, 0, 0)
 
 
-def _output_bytes(message: Message) -> int:
+def output_bytes(message: Message) -> int:
+    """How many bytes of output, as UTF-8, a message is or stands for."""
     if isinstance(message, OutputMessage):
         data = message.data
         if isinstance(data, bytes) or data.isascii():
@@ -127,7 +128,7 @@ class Journal:
             dropped = self._must_drop(numbered, cost)
             if not dropped:
                 self._flush_dropping()  # before the next line counts what is not the gap's
-            output = _output_bytes(numbered)
+            output = output_bytes(numbered)
             self._output += output
             if dropped:
                 self._drop(numbered)
@@ -188,7 +189,7 @@ class Journal:
 
     def _drop(self, message: Message) -> None:
         self.overflowed = True
-        size = _output_bytes(message)
+        size = output_bytes(message)
         if self._dropping is None:
             reason = "the reader lagged and the newest was dropped"
             self._dropping = GapMessage(

@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from typing import Optional, Union
 
+from ..chain import AnyProcessor
 from ..engine.loop import engine_loop
 from ..engine.run import Run
 from ..errors import UsageError
 from ..execution import Execution, check_timeout, streaming_default
 from ..journal import Journal, Overflow
-from ..message_stream import AnyProcessor
 from .activity import Idle, Path
 from .body import ProcessBody, Retry
 from .command import DEFAULT_SIZE, Arguments, Command, Standard, check_size, encodable

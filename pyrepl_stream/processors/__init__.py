@@ -7,10 +7,11 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from ..errors import UsageError
-from ..message_stream import Processor
+from ..chain import Processor
+from .branch import Branch
 from .json_lines import JsonLines
 
-__all__ = ("PROCESSORS", "JsonLines", "processors_by_name")
+__all__ = ("PROCESSORS", "Branch", "JsonLines", "processors_by_name")
 
 PROCESSORS: Mapping[str, type[Processor]] = MappingProxyType({"json_lines": JsonLines})
 """Classes of processors, by name. A processor has state, so each reader makes one of its own."""

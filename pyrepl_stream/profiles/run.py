@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
-from ..message_stream import AnyProcessor
+from ..chain import AnyProcessor
 from ..process import Command, Idle, ProcessBody, ProcessExecution
 from ..process.ending import DEFAULT_GRACE, Grace
 from ..process.run import launch

@@ -23,6 +23,8 @@ FAR_END = (
     "engine",
     "results.py",
     "waiting.py",
+    "caller.py",
+    "chain.py",
     "message_stream.py",
     "execution.py",
     "process",

@@ -1,0 +1,283 @@
+"""Messages through processors, one after the other. Whatever one of them does, the reader goes on.
+
+Standard library only, Python 3.9 or newer, as all that the far end shares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Iterable
+from typing import Any, Callable, Optional, Union
+
+from .caller import Call, Caller
+from .errors import UsageError
+from .messages import CompleteMessage, ErrorMessage, LogMessage, Message
+from .waiting import wait_async, wait_limited, wait_sync
+
+__all__ = ("AnyProcessor", "Processor")
+
+Processed = Optional[Union[Message, Iterable[Message]]]
+Processor = Callable[[Message], Union[Processed, Awaitable[Processed]]]
+"""From a message to a message, to several, or to None, which drops it; plain or ``async``.
+
+It may have these attributes as well:
+
+- ``on_error(message)`` and ``on_complete(message)``, plain or ``async``: called with the `error` and the
+  `complete` of the execution; what they return comes before it.
+- ``for_reader()``: what a reader works with in its place. One that keeps a state returns another.
+- ``close()``: called when its reader reads no more; others may go on with it.
+- ``is_async``: True for one that has to be awaited and does not look so.
+- ``never_waits``: True for one that always returns at once. It is called by the reader itself; another
+  one by a thread, so that no reader and no event loop waits for it.
+- ``stall_timeout``: after how many seconds without an answer it is given up (default 10).
+"""
+AnyProcessor = Union[Processor, type]
+"""A processor, or a class of processors: each reader makes one of its own."""
+
+STALL_TIMEOUT = 10.0
+_LOGGER = "pyrepl_stream.processors"
+
+
+def is_async(processor: Processor) -> bool:
+    """Whether it, or one of its hooks, has to be awaited."""
+    if getattr(processor, "is_async", False):
+        return True
+    called = (
+        getattr(processor, "func", processor),  # of a partial
+        getattr(type(processor), "__call__", None),  # noqa: B004  # what it is matters, not whether
+        getattr(processor, "on_error", None),
+        getattr(processor, "on_complete", None),
+    )
+    return any(inspect.iscoroutinefunction(function) for function in called)
+
+
+class Chain:
+    """The processors of one reader, which is one thread or one task at a time.
+
+    Each processor gets each message once. One that raises lets the message pass as it is; so does one that
+    has not returned in time, and that one is not called again. Both are told by a `log` message before
+    it, or handed to ``report``. What is interrupted or cancelled in a call goes on behind that call.
+    `complete` always passes.
+    """
+
+    def __init__(
+        self,
+        processors: Iterable[AnyProcessor],
+        *,
+        stall_timeout: float = STALL_TIMEOUT,
+        report: Optional[Callable[[LogMessage], None]] = None,
+    ) -> None:
+        self.ready: deque[Message] = deque()
+        """Messages that have gone all the way, for the reader to take."""
+        self._processors = [_for_reader(processor) for processor in processors]
+        self.is_async = any(map(is_async, self._processors))
+        """Whether there is one that has to be awaited."""
+        self._stages = [stage for each in self._processors for stage in _stages(each, stall_timeout)]
+        self._report = report
+        self._work: deque[tuple[int, Message]] = deque()  # messages, and the stage that is next for each
+        self._caller: Optional[Caller] = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a message that has not gone all the way."""
+        return bool(self._work)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        if self._stages:
+            self._work.extend((0, message) for message in messages)
+        else:
+            self.ready.extend(messages)
+
+    def run(self) -> None:
+        """Lead all that was added to its end."""
+        while self._work:
+            index, message = self._work.popleft()
+            if index == len(self._stages):
+                self.ready.append(message)
+                continue
+            self._work.appendleft((index + 1, message))  # it passes, if this is interrupted
+            stage = self._stages[index]
+            if stage.wants(message):
+                try:
+                    outputs = self._call(stage, message)
+                except Exception as exc:
+                    outputs = self._failed(stage, message, exc)
+                self._replace(index + 1, self._completed(stage, message, outputs))
+
+    async def run_async(self) -> None:
+        """Lead the oldest message that was added to its end."""
+        while self._work and not self.ready:
+            index, message = self._work.popleft()
+            if index == len(self._stages):
+                self.ready.append(message)
+                continue
+            self._work.appendleft((index + 1, message))
+            stage = self._stages[index]
+            if stage.wants(message):
+                try:
+                    outputs = await self._call_async(stage, message)
+                except Exception as exc:
+                    outputs = self._failed(stage, message, exc)
+                self._replace(index + 1, self._completed(stage, message, outputs))
+
+    def close(self) -> None:
+        """The reader reads no more. Idempotent."""
+        if self._caller is not None:
+            self._caller.end()
+            self._caller = None
+        for processor in self._processors:
+            with contextlib.suppress(Exception):  # nobody is left to be told
+                getattr(processor, "close", bool)()
+
+    def _replace(self, index: int, outputs: list[Message]) -> None:
+        """Go on with what came of the message that is first in line."""
+        self._work.popleft()
+        self._work.extendleft((index, output) for output in reversed(outputs))
+
+    def _failed(self, stage: _Stage, message: Message, exc: Exception) -> list[Message]:
+        return [*self._tell(message, stage.told(exc)), message]
+
+    def _completed(self, stage: _Stage, message: Message, outputs: list[Message]) -> list[Message]:
+        """What goes on instead of ``message``."""
+        if stage.hook_of is not None:
+            return [*(output for output in outputs if output is not message), message]
+        if not isinstance(message, CompleteMessage):
+            return outputs
+        if not any(isinstance(output, CompleteMessage) for output in outputs):
+            outputs = [*outputs, message]  # without an end a reader would never know how it ended
+        return [*self._tell(message, stage.told_at_the_end()), *outputs]
+
+    def _tell(self, message: Message, text: str) -> list[Message]:
+        if not text:
+            return []
+        log = log_of(message, text)
+        if self._report is None:
+            return [log]
+        self._report(log)
+        return []
+
+    def _call(self, stage: _Stage, message: Message) -> list[Message]:
+        if stage.never_waits:
+            outputs = _listed(stage.function(message))
+        else:
+            call = self._start(stage, message)
+            if not wait_sync(call.when_done, stage.limit):
+                raise self._stalled(stage)
+            outputs = call.result()
+        if not isinstance(outputs, list):
+            if inspect.iscoroutine(outputs):
+                outputs.close()
+            raise UsageError("an async processor needs `async for`")
+        return outputs
+
+    async def _call_async(self, stage: _Stage, message: Message) -> list[Message]:
+        if stage.never_waits or stage.is_async:
+            outputs = _listed(stage.function(message))
+        else:
+            call = self._start(stage, message)
+            if not await wait_async(call.when_done, stage.limit):
+                raise self._stalled(stage)
+            outputs = call.result()
+        if isinstance(outputs, list):
+            return outputs
+        returned, value = await wait_limited(outputs, stage.limit)
+        if not returned:
+            raise self._stalled(stage)
+        return list(_listed(value))
+
+    def _start(self, stage: _Stage, message: Message) -> Call:
+        if self._caller is None:
+            self._caller = Caller()
+        return self._caller.start(lambda: _listed(stage.function(message)))
+
+    def _stalled(self, stage: _Stage) -> Exception:
+        """Give up a processor, and the thread that it may hold."""
+        stage.off = True
+        if self._caller is not None:
+            self._caller.end()
+            self._caller = None
+        return _StalledError(f"did not return within {stage.limit:g} s and is not called any more")
+
+
+class _StalledError(Exception):
+    pass
+
+
+def _for_reader(processor: AnyProcessor) -> Processor:
+    if isinstance(processor, type):
+        return processor()  # type: ignore[no-any-return]  # whoever passes a class says what it makes
+    return getattr(processor, "for_reader", lambda: processor)()
+
+
+def _stages(processor: Processor, stall_timeout: float) -> Iterable[_Stage]:
+    # Before the processor itself, which passes the message on.
+    for name, kind in (("on_error", ErrorMessage), ("on_complete", CompleteMessage)):
+        hook = getattr(processor, name, None)
+        if hook is not None:
+            yield _Stage(processor, hook, kind, stall_timeout)
+    yield _Stage(processor, processor, None, stall_timeout)
+
+
+class _Stage:
+    """One function of a processor, and whether it is still called."""
+
+    def __init__(
+        self, processor: Any, function: Callable[..., Any], hook_of: Optional[type], stall_timeout: float
+    ) -> None:
+        self.function = function
+        self.never_waits = bool(getattr(processor, "never_waits", False))
+        self.is_async = is_async(processor)
+        self.limit = float(getattr(processor, "stall_timeout", stall_timeout))
+        self.off = False
+        self.hook_of = hook_of
+        self._name = getattr(processor, "__qualname__", type(processor).__qualname__)
+        self._untold = 0  # failures after the first one
+
+    def wants(self, message: Message) -> bool:
+        return not self.off and (self.hook_of is None or isinstance(message, self.hook_of))
+
+    def told(self, exc: Exception) -> str:
+        """What there is to say of a failure: of the first one all, of the others nothing now."""
+        if isinstance(exc, _StalledError):
+            return f"processor {self._name} {exc}"
+        self._untold += 1
+        if self._untold > 1:
+            return ""
+        frames = traceback.extract_tb(exc.__traceback__)
+        where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+        told = "".join(traceback.format_exception_only(type(exc), exc)).strip()
+        return f"processor {self._name} failed, and messages pass it as they are: {told}{where}"
+
+    def told_at_the_end(self) -> str:
+        return f"processor {self._name} failed {self._untold:,} times" if self._untold > 1 else ""
+
+
+def log_of(message: Message, text: str, level: str = "ERROR") -> LogMessage:
+    """What the product has to say, in the place of ``message``."""
+    return LogMessage(
+        execution_id=message.execution_id,
+        sequence=message.span_start,
+        timestamp=message.timestamp,
+        source=message.source,
+        level=level,
+        logger=_LOGGER,
+        text=text,
+    )
+
+
+def _listed(processed: Any) -> Any:
+    """A list of messages; what has to be awaited stays as it is."""
+    if isinstance(processed, Message):
+        return [processed]
+    if processed is None:
+        return []
+    if inspect.isawaitable(processed):
+        return processed
+    outputs = list(processed) if isinstance(processed, Iterable) else [processed]
+    for output in outputs:
+        if not isinstance(output, Message):
+            raise TypeError(f"a processor returns messages, not {type(output).__name__}")
+    return outputs
