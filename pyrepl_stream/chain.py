@@ -138,7 +138,7 @@ class Chain:
         self._work.extendleft((index, output) for output in reversed(outputs))
 
     def _failed(self, stage: _Stage, message: Message, exc: Exception) -> list[Message]:
-        return [*self._tell(message, stage.told(exc)), message]
+        return [*self._tell(stage.failures.logs(exc, message)), message]
 
     def _completed(self, stage: _Stage, message: Message, outputs: list[Message]) -> list[Message]:
         """What goes on instead of ``message``."""
@@ -148,20 +148,18 @@ class Chain:
             return outputs
         if not any(isinstance(output, CompleteMessage) for output in outputs):
             outputs = [*outputs, message]  # without an end a reader would never know how it ended
-        return [*self._tell(message, stage.told_at_the_end()), *outputs]
+        return [*self._tell(stage.failures.summary(message)), *outputs]
 
-    def _tell(self, message: Message, text: str) -> list[Message]:
-        if not text:
-            return []
-        log = log_of(message, text)
+    def _tell(self, logs: list[LogMessage]) -> list[LogMessage]:
         if self._report is None:
-            return [log]
-        self._report(log)
+            return logs
+        for log in logs:
+            self._report(log)
         return []
 
     def _call(self, stage: _Stage, message: Message) -> list[Message]:
         if stage.never_waits:
-            outputs = _listed(stage.function(message))
+            outputs = listed(stage.function(message))
         else:
             call = self._start(stage, message)
             if not wait_sync(call.when_done, stage.limit):
@@ -175,7 +173,7 @@ class Chain:
 
     async def _call_async(self, stage: _Stage, message: Message) -> list[Message]:
         if stage.never_waits or stage.is_async:
-            outputs = _listed(stage.function(message))
+            outputs = listed(stage.function(message))
         else:
             call = self._start(stage, message)
             if not await wait_async(call.when_done, stage.limit):
@@ -186,12 +184,12 @@ class Chain:
         returned, value = await wait_limited(outputs, stage.limit)
         if not returned:
             raise self._stalled(stage)
-        return list(_listed(value))
+        return list(listed(value))
 
     def _start(self, stage: _Stage, message: Message) -> Call:
         if self._caller is None:
             self._caller = Caller()
-        return self._caller.start(lambda: _listed(stage.function(message)))
+        return self._caller.start(lambda: listed(stage.function(message)))
 
     def _stalled(self, stage: _Stage) -> Exception:
         """Give up a processor, and the thread that it may hold."""
@@ -233,26 +231,37 @@ class _Stage:
         self.limit = float(getattr(processor, "stall_timeout", stall_timeout))
         self.off = False
         self.hook_of = hook_of
-        self._name = getattr(processor, "__qualname__", type(processor).__qualname__)
-        self._untold = 0  # failures after the first one
+        self.failures = Failures(getattr(processor, "__qualname__", type(processor).__qualname__))
 
     def wants(self, message: Message) -> bool:
         return not self.off and (self.hook_of is None or isinstance(message, self.hook_of))
 
-    def told(self, exc: Exception) -> str:
-        """What there is to say of a failure: of the first one all, of the others nothing now."""
+
+class Failures:
+    """The failures of one processor: the first is told in full, the others by their number at the end."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+
+    def logs(self, exc: Exception, message: Message) -> list[LogMessage]:
+        """What there is to say when it has failed at ``message``."""
         if isinstance(exc, _StalledError):
-            return f"processor {self._name} {exc}"
-        self._untold += 1
-        if self._untold > 1:
-            return ""
+            return [log_of(message, f"processor {self._name} {exc}")]
+        self._count += 1
+        if self._count > 1:
+            return []
         frames = traceback.extract_tb(exc.__traceback__)
         where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
         told = "".join(traceback.format_exception_only(type(exc), exc)).strip()
-        return f"processor {self._name} failed, and messages pass it as they are: {told}{where}"
+        text = f"processor {self._name} failed, and messages pass it as they are: {told}{where}"
+        return [log_of(message, text)]
 
-    def told_at_the_end(self) -> str:
-        return f"processor {self._name} failed {self._untold:,} times" if self._untold > 1 else ""
+    def summary(self, complete: Message) -> list[LogMessage]:
+        """What there is to say at the end."""
+        if self._count < 2:
+            return []
+        return [log_of(complete, f"processor {self._name} failed {self._count:,} times")]
 
 
 def log_of(message: Message, text: str, level: str = "ERROR") -> LogMessage:
@@ -268,7 +277,7 @@ def log_of(message: Message, text: str, level: str = "ERROR") -> LogMessage:
     )
 
 
-def _listed(processed: Any) -> Any:
+def listed(processed: Any) -> Any:
     """A list of messages; what has to be awaited stays as it is."""
     if isinstance(processed, Message):
         return [processed]

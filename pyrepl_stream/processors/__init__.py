@@ -10,6 +10,11 @@ from ..errors import UsageError
 from ..chain import Processor
 from .branch import Branch
 from .json_lines import JsonLines
+from .line_filter import FILTERS, LineFilter
+from .lines import LineProcessor, Lines
+from .pattern_matcher import PatternMatcher
+from .prefix import Prefix
+from .route import Route
 
 __all__ = ("PROCESSORS", "Branch", "JsonLines", "processors_by_name")
 

@@ -1,0 +1,67 @@
+"""Regular expressions of users, with a time limit: one that backtracks without end is switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import regex
+
+from ..chain import log_of
+from ..errors import UsageError
+from ..messages import LogMessage, Message
+
+__all__ = ("TIME_LIMIT", "Expression", "compiled")
+
+TIME_LIMIT = 0.1
+"""Seconds that one expression may take for one line. Meanwhile nothing else of the process goes on."""
+
+
+class Expression:
+    """A compiled expression. Raises :class:`UsageError` for what is none."""
+
+    def __init__(self, pattern: str, *, time_limit: float = TIME_LIMIT) -> None:
+        if not isinstance(pattern, str):
+            raise UsageError(f"an expression is text, not {type(pattern).__name__}")
+        if not time_limit > 0:
+            raise UsageError(f"time_limit is {time_limit}, but must be more than 0 seconds")
+        try:
+            self._regex = regex.compile(pattern)
+        except regex.error as exc:
+            raise UsageError(f"{pattern!r} is no regular expression: {exc}") from exc
+        self.pattern = pattern
+        self.off = False
+        """Whether it took too long once. It finds nothing any more."""
+        self._time_limit = time_limit
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of its groups, in their order."""
+        return tuple(sorted(self._regex.groupindex, key=self._regex.groupindex.__getitem__))
+
+    def search(self, text: str) -> regex.Match[str] | None:
+        """The first match. Raises :class:`TimeoutError`, once."""
+        if self.off:
+            return None
+        try:
+            return self._regex.search(text, timeout=self._time_limit)
+        except TimeoutError:
+            self.off = True
+            raise
+
+    def again(self) -> Expression:
+        """The same one, switched on."""
+        return Expression(self.pattern, time_limit=self._time_limit)
+
+    def told(self, message: Message) -> LogMessage:
+        """What there is to say of one that was switched off."""
+        text = (
+            f"the expression {self.pattern!r} took more than {self._time_limit:g} s for one line and is "
+            "switched off: it backtracks too much, as nested repetitions do"
+        )
+        return log_of(message, text, "WARNING")
+
+
+def compiled(patterns: str | Iterable[str], time_limit: float) -> tuple[Expression, ...]:
+    """Expressions of one or several texts. Raises :class:`UsageError`."""
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    return tuple(Expression(pattern, time_limit=time_limit) for pattern in patterns)

@@ -1,0 +1,39 @@
+r"""The bar of older npm (recorded: 8), and the spinner of newer (recorded: 11).
+
+The bar is that of the package ``gauge`` (``themes.js``), in Braille where the terminal has it. What is behind
+the first colon is the newest line of the log, cut at the terminal's width::
+
+    (#########⠂⠂⠂⠂⠂⠂⠂⠂⠂) ⠸ reify:left-pad: timing reify:loadBundles Completed in 0ms
+    [##################] \ fetchMetadata: sill resolveWithNewModule left-pad@1.3.0
+
+Newer ones (``lib/utils/display.js``) show one Braille character that turns, which says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .bar import Bar, Library
+
+__all__ = ("LIBRARY",)
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_BAR = re.compile(
+    rf"(?:\[(?P<ascii>#{{0,40}}\.{{0,40}})\]|\((?P<braille>#{{0,40}}⠂{{0,40}})\))"
+    rf" [-\\|/{_SPINNER}] (?P<section>[^\s:](?:[^\s]{{0,200}}[^\s:])?): (?:.{{0,400}})"
+)
+
+
+def parse(line: str) -> Bar | None:
+    if len(line) == 1 and line in _SPINNER:
+        return Bar()
+    found = _BAR.fullmatch(line)
+    if found is None:
+        return None
+    drawn = found["ascii"] or found["braille"] or ""
+    if len(drawn) < 10:
+        return None
+    return Bar(description=found["section"], percentage=100.0 * drawn.count("#") / len(drawn))
+
+
+LIBRARY = Library("npm", parse, hint=rf"[#.⠂][\])] [-\\|/{_SPINNER}] |^[{_SPINNER}]$")

@@ -1,0 +1,276 @@
+"""Whole lines, and the processors that read them: filters, patterns, prefixes."""
+
+from __future__ import annotations
+
+import itertools
+import tracemalloc
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyrepl_stream.errors import UsageError
+from pyrepl_stream.messages import (
+    CompleteMessage,
+    EventMessage,
+    GapMessage,
+    InputRequestMessage,
+    LogMessage,
+    Message,
+    OutputMessage,
+    StreamType,
+)
+from pyrepl_stream.processors import FILTERS, LineFilter, Lines, PatternMatcher, Prefix
+
+Make = Callable[[], Callable[[Message], Iterable[Message]]]
+
+
+def run(processor: Callable[[Message], Iterable[Message]], *chunks: str, source: str = "") -> list[Message]:
+    """All that comes of these chunks and of the end, which is left out."""
+    messages: list[Message] = []
+    for sequence, chunk in enumerate(chunks, 1):
+        messages += processor(OutputMessage(execution_id="job", sequence=sequence, source=source, data=chunk))
+    *rest, end = processor(CompleteMessage(execution_id="job", sequence=len(chunks) + 1))
+    assert isinstance(end, CompleteMessage)
+    return [*messages, *rest]
+
+
+def text(messages: Iterable[Message]) -> str:
+    return "".join(str(m.data) for m in messages if isinstance(m, OutputMessage))
+
+
+def events(messages: Iterable[Message]) -> list[tuple[str, object]]:
+    return [(m.name, m.data) for m in messages if isinstance(m, EventMessage)]
+
+
+def cut(data: str, at: list[int]) -> list[str]:
+    places = sorted({0, len(data), *(place % (len(data) + 1) for place in at)})
+    return [data[a:b] for a, b in itertools.pairwise(places)]
+
+
+# -- whole lines --------------------------------------------------------------------------------
+
+lined = st.text(alphabet="ab\r\n é€\ud800", max_size=60)
+places = st.lists(st.integers(0, 60), max_size=12)
+
+
+@given(lined, places, st.integers(1, 12), st.integers(1, 4))
+def test_lines_do_not_depend_on_the_chunks_and_lose_nothing(data: str, at: list[int], most: int, several: int) -> None:
+    def lines_of(chunks: list[str]) -> tuple[list[str], str]:
+        lines: list[str] = []
+
+        def see(line: str) -> str:
+            lines.append(line)
+            return line
+
+        return lines, text(run(Lines(see, max_line_bytes=most, max_lines=several), *chunks))
+
+    whole, passed = lines_of([data])
+    assert lines_of(cut(data, at)) == (whole, passed)
+    assert passed == data
+    assert all(len(line.encode("utf-8", "surrogatepass")) <= most for line in whole)
+
+
+def test_a_line_ends_with_a_line_feed_a_carriage_return_or_both() -> None:
+    lines: list[str] = []
+    run(Lines(lines.append), "a\nb\r", "\nc\rd", "\r", "e\r\n\nf")
+    assert lines == ["a\n", "b\r\n", "c\r", "d\r", "e\r\n", "\n", "f"]
+
+
+def test_a_line_is_shown_when_it_is_whole_and_what_is_left_before_the_end() -> None:
+    lines = Lines(str.upper)
+    assert text(lines(OutputMessage(execution_id="job", sequence=1, data="a\nb"))) == "A\n"
+    assert text(lines(OutputMessage(execution_id="job", sequence=2, data="c"))) == ""
+    *released, _ = lines(InputRequestMessage(execution_id="job", sequence=3, prompt="bc"))
+    assert [(m.sequence, m.data) for m in released] == [(3, "BC")]  # type: ignore[attr-defined]  # output
+
+
+def test_numbers_never_fall_over_two_streams() -> None:
+    lines = Lines(str)
+    messages = [
+        OutputMessage(execution_id="job", sequence=1, data="begun"),
+        OutputMessage(execution_id="job", sequence=2, stream=StreamType.STDERR, data="whole\n"),
+        GapMessage(execution_id="job", first=3, sequence=5, bytes=7),
+        CompleteMessage(execution_id="job", sequence=6),
+    ]
+    passed = [one for message in messages for one in lines(message)]
+    assert [(type(m).__name__, m.sequence) for m in passed] == [
+        ("OutputMessage", 2),
+        ("OutputMessage", 3),
+        ("GapMessage", 5),
+        ("CompleteMessage", 6),
+    ]
+
+
+def test_bytes_pass_and_end_the_line_that_has_begun() -> None:
+    lines = Lines(str.upper)
+    passed = [*lines(OutputMessage(data="ab")), *lines(OutputMessage(data=b"\xff"))]
+    assert [m.data for m in passed if isinstance(m, OutputMessage)] == ["AB", b"\xff"]
+
+
+def test_a_function_that_raises_lets_the_line_pass_and_says_so() -> None:
+    def fail(line: str) -> str:
+        raise ValueError(line)
+
+    done = run(Lines(fail), "a\nb", "c\nd\n")
+    assert text(done) == "a\nbc\nd\n"
+    logs = [m.text for m in done if isinstance(m, LogMessage)]
+    assert "ValueError: a" in logs[0]
+    assert "failed 3 times" in logs[1]
+
+
+def test_a_line_without_an_end_takes_bounded_memory_and_linear_time() -> None:
+    lines = Lines(str)
+    tracemalloc.start()
+    try:
+        for sequence in range(1, 20_000):
+            for _ in lines(OutputMessage(execution_id="job", sequence=sequence, data="x" * 1000)):
+                pass
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("make", [lambda: LineFilter("x"), lambda: Prefix(), lambda: PatternMatcher(x="x")])
+def test_each_reader_has_one_of_its_own(make: Make) -> None:
+    original = make()
+    list(original(OutputMessage(data="begun")))
+    other = original.for_reader()  # type: ignore[attr-defined]  # they have it
+    assert type(other) is type(original)
+    assert "begun" not in text(run(other, "x\n"))
+
+
+# -- filters ------------------------------------------------------------------------------------
+
+
+def test_lines_that_match_pass_and_those_excluded_do_not() -> None:
+    done = run(LineFilter(["loss", "acc"], ["nan"]), "loss=1\nother\nacc=2 na", "n\nacc=3\n")
+    assert text(done) == "loss=1\nacc=3\n"
+
+
+def test_a_message_of_wanted_lines_passes_as_it_is() -> None:
+    message = OutputMessage(data="a\nab\n")
+    assert list(LineFilter("a")(message)) == [message]
+
+
+def test_colours_are_kept_and_not_seen() -> None:
+    assert text(run(LineFilter("^error: x"), "\x1b[31merr\x1b[1mor\x1b[0m: x\nok\n")) == "\x1b[31merr\x1b[1mor\x1b[0m: x\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "dropped"),
+    [
+        ("errors", ["ERROR x", "KeyError: 'a'", "Traceback (most recent call last):", "2 failed", "fatal: no"], ["ok", "terror", "0 mirrored"]),
+        ("warnings", ["WARN x", "a Warning: b", "error"], ["info", "forewarned"]),
+        ("no-progress", ["done 100%", "accuracy 93% on test", "a | b"], [" 45%|████▌     | 45/100\r", "45\r", "a ━━━━ 3/4"]),
+        ("no-debug", ["INFO x", "debugger"], ["DEBUG x", "12:00 TRACE y", "level=debug"]),
+        ("no-blank", ["x", " x"], ["", "  "]),
+    ],
+)  # fmt: skip
+def test_filters_by_name(name: str, kept: list[str], dropped: list[str]) -> None:
+    assert name in FILTERS
+    for line in kept:
+        assert text(run(LineFilter(name), line + "\n")) == line + "\n"
+    for line in dropped:
+        assert text(run(LineFilter(name), line if line.endswith("\r") else line + "\n")) == ""
+
+
+def test_the_rest_of_a_line_that_is_too_long_goes_as_its_beginning_went() -> None:
+    line_filter = LineFilter("wanted", max_line_bytes=10)
+    long = "wanted" + "x" * 50 + "\n"
+    assert text(run(line_filter, long + "not " * 9 + "wanted\nwanted\n", "no")) == long + "wanted\n"
+
+
+@pytest.mark.parametrize("exclude", [False, True])
+def test_an_expression_that_backtracks_is_switched_off_with_a_log_and_loses_nothing(exclude: bool) -> None:
+    evil = r"(a|aa)+$"
+    line_filter = LineFilter((), evil, time_limit=0.02) if exclude else LineFilter(evil, time_limit=0.02)
+    data = "a" * 60 + "b\nplain\n"
+    done = run(line_filter, data, data)
+    assert text(done) == data * 2
+    (log,) = (m for m in done if isinstance(m, LogMessage))
+    assert "took more than 0.02 s for one line and is switched off" in log.text
+    assert log.level == "WARNING"
+
+
+def test_what_is_no_expression_is_refused_with_its_place() -> None:
+    with pytest.raises(UsageError, match=r"'\(a' is no regular expression: missing \)"):
+        LineFilter("(a")
+
+
+# -- patterns -----------------------------------------------------------------------------------
+
+
+def test_named_groups_become_events_and_all_text_passes_at_once() -> None:
+    matcher = PatternMatcher(r"loss=(?P<loss>[\d.]+)(?: acc=(?P<acc>\d+))?", epoch=r"epoch (?P<number>\d+)/(?P<of>\d+)")
+    message = OutputMessage(execution_id="job", sequence=1, data="epoch 1/3\nlo")
+    first = list(matcher(message))
+    assert first[0] is message
+    assert events(first) == [("epoch", {"number": "1", "of": "3"})]
+    matcher = matcher.for_reader()
+    assert events(run(matcher, "lo", "ss=0.5\nloss=0.4 acc=7")) == [("loss", "0.5"), ("loss", "0.4"), ("acc", "7")]
+
+
+def test_lines_that_match_can_be_taken_out() -> None:
+    done = run(PatternMatcher(r"^@(?P<tag>\w+)", keep_text=False), "a\n@b\nc\n", "@d\n")
+    assert [m.data for m in done] == ["a\n", "b", "c\n", "d"]  # type: ignore[attr-defined]  # output and events
+
+
+@given(lined, places)
+def test_with_patterns_text_is_whole_and_events_do_not_depend_on_the_chunks(data: str, at: list[int]) -> None:
+    done = run(PatternMatcher(r"(?P<a>a+)"), *cut(data, at))
+    assert text(done) == data
+    assert events(done) == events(run(PatternMatcher(r"(?P<a>a+)"), data))
+
+
+def test_a_pattern_that_backtracks_is_switched_off_and_its_lines_pass() -> None:
+    data = "a" * 60 + "b\n"
+    done = run(PatternMatcher(x=r"(a|aa)+$", time_limit=0.02, keep_text=False), data, data)
+    assert text(done) == data * 2
+    assert sum(isinstance(m, LogMessage) for m in done) == 1
+
+
+def test_patterns_that_could_name_no_event_are_refused() -> None:
+    with pytest.raises(UsageError, match="has no named group"):
+        PatternMatcher("abc")
+    with pytest.raises(UsageError, match="needs an expression"):
+        PatternMatcher()
+
+
+# -- prefixes -----------------------------------------------------------------------------------
+
+
+def test_each_line_has_the_last_part_of_its_label() -> None:
+    assert text(run(Prefix(), "a\nb", "c\n\n", source="script:setup")) == "[setup] a\n[setup] bc\n[setup] \n"
+    assert text(run(Prefix(), "a\n")) == "[stdout] a\n"
+
+
+def test_fields_of_a_template() -> None:
+    prefix = Prefix("{time:%Y} {elapsed:.2f} {elapsed} {stream} {{x}} ")
+    list(prefix(OutputMessage(execution_id="job", sequence=1, timestamp=1_700_000_000.0, data="")))
+    message = OutputMessage(execution_id="job", sequence=2, timestamp=1_700_000_001.25, stream=StreamType.STDERR, data="a\n")
+    assert text(prefix(message)) == "2023 1.25 1.2 stderr {x} a\n"
+    assert text(Prefix("{host}|")(OutputMessage(data="a\n"))).endswith("|a\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("[{sourc}]", "has no field {sourc}: did you mean {source}"),
+        ("{source.__class__}", "has no field {source.__class__}"),
+        ("{", "cannot be filled in"),
+        ("{0}", "has no field {0}"),
+        ("{elapsed:x}", "cannot be filled in"),
+        ("{source!z}", "cannot be filled in"),
+    ],
+)
+def test_templates_that_make_no_sense_are_refused(template: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Prefix(template)
+    assert said in str(caught.value)
+
+
+@given(lined, places)
+def test_prefixed_lines_do_not_depend_on_the_chunks(data: str, at: list[int]) -> None:
+    assert text(run(Prefix("> "), *cut(data, at))) == text(run(Prefix("> "), data))
