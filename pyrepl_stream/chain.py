@@ -10,6 +10,7 @@ import inspect
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Iterable
+from importlib import import_module
 from typing import Any, Callable, Optional, Union
 
 from .caller import Call, Caller
@@ -52,6 +53,19 @@ def is_async(processor: Processor) -> bool:
         getattr(processor, "on_complete", None),
     )
     return any(inspect.iscoroutinefunction(function) for function in called)
+
+
+def with_format(format: str, processors: Iterable[AnyProcessor]) -> tuple[AnyProcessor, ...]:
+    """What reads the format of the output, and ``processors`` behind it. Raises :class:`UsageError`."""
+    processors = tuple(processors)
+    for processor in processors:
+        if not callable(processor):
+            raise UsageError(f"a processor is called with each message, which {processor!r} cannot be")
+    if format == "text":
+        return processors
+    # By its name, as the far end has no processors and must not ask for them.
+    readers = import_module(f"{__package__}.processors").processors_of_format(format)
+    return (*readers, *processors)
 
 
 class Chain:

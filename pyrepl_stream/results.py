@@ -10,6 +10,7 @@ from .messages import (
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
+    EventMessage,
     GapMessage,
     LogMessage,
     Message,
@@ -76,6 +77,7 @@ class ExecutionResult:
     displays: list[DisplayMessage] = field(default_factory=list)
     logs: list[LogMessage] = field(default_factory=list)
     gaps: list[GapMessage] = field(default_factory=list)
+    events: list[EventMessage] = field(default_factory=list)
     _text: dict[StreamType, list[str]] = field(
         default_factory=lambda: {stream: [] for stream in StreamType}, repr=False
     )
@@ -108,6 +110,8 @@ class ExecutionResult:
             self.logs.append(message)
         elif isinstance(message, GapMessage):
             self.gaps.append(message)
+        elif isinstance(message, EventMessage):
+            self.events.append(message)
         elif isinstance(message, CompleteMessage):
             self.success, self.status = message.success, message.status
             self.exit_code, self.duration = message.exit_code, message.duration

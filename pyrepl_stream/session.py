@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from types import TracebackType
 from typing import Any
 
-from .chain import AnyProcessor
+from .chain import AnyProcessor, with_format
 from .engine import routing
 from .engine.interpreter import Interpreter
 from .engine.loop import LoopThread, engine_loop
@@ -177,13 +177,15 @@ class Session:
         execution_id: str | None = None,
         timeout: float | None = None,
         processors: Iterable[AnyProcessor] = (),
+        format: str = "text",
         streaming: bool = True,
         keep: bool = False,
         before: Callable[[Execution], object] | None = None,
     ) -> Execution:
         """Start ``code`` and return its :class:`Execution` at once.
 
-        ``timeout`` is in seconds; ``streaming=False`` hands all messages over at the end; ``keep``
+        ``timeout`` is in seconds. Messages go through ``processors``, behind what reads the ``format``
+        ("text", "json", "yaml") of the output. ``streaming=False`` hands all over at the end; ``keep``
         keeps all output in memory, not only the newest ``buffer_bytes``; ``before`` is called with the
         execution before its code starts. An ``execution_id`` that is known already attaches when the
         code is the same. Raises :class:`UsageError` for another code
@@ -200,6 +202,7 @@ class Session:
             execution_id=execution_id,
             timeout=timeout,
             processors=processors,
+            format=format,
             streaming=streaming,
             keep=keep,
             before=before,
@@ -213,6 +216,7 @@ class Session:
         execution_id: str | None = None,
         timeout: float | None = None,
         processors: Iterable[AnyProcessor] = (),
+        format: str = "text",
         streaming: bool = True,
         keep: bool = False,
         before: Callable[[Execution], object] | None = None,
@@ -222,6 +226,7 @@ class Session:
         For a :class:`ProcessBody` it returns a :class:`ProcessExecution`.
         """
         check_timeout(timeout)
+        processors = with_format(format, processors)
         self._start()
         batch = not streaming_default(streaming)
         execution_id = execution_id or uuid.uuid4().hex[:16]

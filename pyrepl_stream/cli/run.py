@@ -12,15 +12,6 @@ from typing import Any, NoReturn
 
 from ..errors import CommandNotFoundError, CommandPermissionError, LineTooLongError, UsageError
 from ..message_stream import MessageStream
-from ..messages import (
-    CompleteMessage,
-    ErrorMessage,
-    GapMessage,
-    LogMessage,
-    Message,
-    OutputMessage,
-    StreamType,
-)
 from ..process.activity import Idle
 from ..process.body import ProcessBody
 from ..process.command import DEFAULT_SIZE, Command
@@ -28,10 +19,11 @@ from ..process.ending import DEFAULT_GRACE
 from ..process.run import ProcessExecution, launch
 from ..process.terminal import Terminal, open_terminal
 from ..process.tree import adopt_orphans
-from ..wire import encode
 from . import parser as parsing
-from .console import ERRORS, INPUT, OUTPUT, Console
+from .console import INPUT, Console
+from .output import add_output_options, has_cursor, processors_of
 from .parser import Parser
+from .show import Show
 
 __all__ = ("add_to", "main")
 
@@ -111,6 +103,7 @@ def add_to(subparsers: Any) -> None:
     add("--json", action="store_true", help="one line of JSON for each message on stdout")
     add("--no-streaming", action="store_true", help="show the output at the end")
     add("--verbose", action="store_true", help="say on stderr what runs and how it ended")
+    add_output_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -165,7 +158,7 @@ class _Runner:
         # Handlers only leave word here: they may interrupt a thread that holds a lock.
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._finished = threading.Event()
-        self._complete: CompleteMessage | None = None
+        self._view = Show(console, as_json=arguments.json, cursor=has_cursor())
         self._failed = False
 
     def run(self) -> int:
@@ -177,7 +170,13 @@ class _Runner:
             if self._arguments.interactive:
                 self._console.enter_raw()
             options = self._arguments
-            execution = launch(body, name, timeout=options.timeout, streaming=not options.no_streaming)
+            execution = launch(
+                body,
+                name,
+                timeout=options.timeout,
+                processors=processors_of(options, size=self._size(), title=name),
+                streaming=not options.no_streaming,
+            )
             stream = execution.attach()
             self._spawn(self._forward_signals, execution)
             if options.interactive:
@@ -186,6 +185,7 @@ class _Runner:
                 self._console.say(f"pid {execution.pid}: {name}")
             return self._show_all(execution, stream)
         finally:
+            self._view.close()
             self._console.restore()
             self._finished.set()
 
@@ -217,7 +217,7 @@ class _Runner:
             stderr=options.stderr or ("pipe" if options.no_tty else "merge"),
             cwd=options.cwd,
             env=environment,
-            size=options.size or self._console.size() or DEFAULT_SIZE,
+            size=self._size(),
             stdin=None if options.interactive else INPUT,
             interactive=options.interactive,
             source=options.source,
@@ -231,6 +231,9 @@ class _Runner:
         terminal = self._open_like_ours if options.interactive else open_terminal
         return ProcessBody(command, grace=options.grace, idle=idle, open_terminal=terminal), command.name
 
+    def _size(self) -> tuple[int, int]:
+        return self._arguments.size or self._console.size() or DEFAULT_SIZE
+
     def _open_like_ours(self, size: tuple[int, int]) -> Terminal:
         """Ours is raw meanwhile, so the command's terminal has to echo keys and to end lines as ours did."""
         terminal = open_terminal(size)
@@ -242,7 +245,7 @@ class _Runner:
     def _show_all(self, execution: ProcessExecution, stream: MessageStream) -> int:
         try:
             while (messages := stream.receive()) is not None:
-                self._show(messages)
+                self._view.show(messages)
         except BrokenPipeError:
             _end(execution, stream)
             return _NOBODY_READS
@@ -251,36 +254,8 @@ class _Runner:
             raise
         return self._exit_code()
 
-    def _show(self, messages: list[Message]) -> None:
-        out = bytearray()  # neighbours of one stream go out together
-        target = OUTPUT
-        for message in messages:
-            if isinstance(message, CompleteMessage):
-                self._complete = message
-            if self._arguments.json:
-                out += encode(message)
-            elif isinstance(message, OutputMessage):
-                descriptor = ERRORS if message.stream is StreamType.STDERR else OUTPUT
-                if descriptor != target:
-                    self._console.write(target, bytes(out))
-                    out.clear()
-                    target = descriptor
-                data = message.data
-                out += data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-            else:
-                self._console.write(target, bytes(out))
-                out.clear()
-                if isinstance(message, LogMessage):
-                    self._console.say(f"{message.level.lower()}: {message.text}")
-                elif isinstance(message, GapMessage):
-                    size = "some" if message.bytes is None else f"{message.bytes:,} bytes of"
-                    self._console.say(f"warning: {size} output is missing: {message.reason}")
-            if isinstance(message, ErrorMessage):  # it could not be started
-                self._console.say(message.value or message.name)
-        self._console.write(target, bytes(out))
-
     def _exit_code(self) -> int:
-        complete = self._complete
+        complete = self._view.complete
         if complete is None:
             self._console.say("the run ended without a word of how")
             return _FAILED

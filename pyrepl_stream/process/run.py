@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from typing import Optional, Union
 
-from ..chain import AnyProcessor
+from ..chain import AnyProcessor, with_format
 from ..engine.loop import engine_loop
 from ..engine.run import Run
 from ..errors import UsageError
@@ -94,6 +94,7 @@ def run_process(
     watch_interval: float = 5.0,
     grace: Grace = DEFAULT_GRACE,
     processors: Iterable[AnyProcessor] = (),
+    format: str = "text",
     overflow: Overflow = "block",
     buffer_bytes: int = 4 << 20,
     streaming: bool = True,
@@ -105,7 +106,8 @@ def run_process(
 
     What the command gets (``pty``, ``stderr``, ``cwd``, ``env``, ``size``, ``stdin``, ``interactive``,
     ``source``) is told at :class:`Command`, what counts as life (``idle_timeout``, ``activity``,
-    ``watch``, ``watch_interval``) at :class:`Idle`, the rest at :meth:`Session.execute`. ``timeout`` is
+    ``watch``, ``watch_interval``) at :class:`Idle`, the rest (``processors``, ``format`` too) at
+    :meth:`Session.execute`. ``timeout`` is
     in seconds, for the whole run. When it is to end, all that the command started gets SIGINT, after
     ``grace[0]`` seconds SIGTERM, after ``grace[1]`` more SIGKILL; `complete` says which limit it was.
 
@@ -131,6 +133,7 @@ def run_process(
         made.name,
         timeout=timeout,
         processors=processors,
+        format=format,
         overflow=overflow,
         buffer_bytes=buffer_bytes,
         streaming=streaming,
@@ -149,6 +152,7 @@ def run_steps(
     watch_interval: float = 5.0,
     grace: Grace = DEFAULT_GRACE,
     processors: Iterable[AnyProcessor] = (),
+    format: str = "text",
     overflow: Overflow = "block",
     buffer_bytes: int = 4 << 20,
     streaming: bool = True,
@@ -175,6 +179,7 @@ def run_steps(
         "\n".join(f"{part.source}: {part.name}" for part in parts),
         timeout=timeout,
         processors=processors,
+        format=format,
         overflow=overflow,
         buffer_bytes=buffer_bytes,
         streaming=streaming,
@@ -188,6 +193,7 @@ def launch(
     *,
     timeout: Optional[float] = None,
     processors: Iterable[AnyProcessor] = (),
+    format: str = "text",
     overflow: Overflow = "block",
     buffer_bytes: int = 4 << 20,
     streaming: bool = True,
@@ -195,6 +201,7 @@ def launch(
 ) -> ProcessExecution:
     """Start a body of commands, and return its execution. Raises :class:`UsageError`."""
     check_timeout(timeout)
+    processors = with_format(format, processors)
     Journal("", limit=buffer_bytes, overflow=overflow)  # has the checks of these two
     batch = not streaming_default(streaming)
     engine = engine_loop()

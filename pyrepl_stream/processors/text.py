@@ -36,7 +36,7 @@ class TextProcessor(ABC, Generic[State]):
     def __init__(self) -> None:
         self._states: dict[_Key, State] = {}
         self._last: dict[_Key, OutputMessage] = {}  # of those that have a state
-        self._completed = ("", 0)
+        self._completed: tuple[str, int] | None = None  # execution and sequence
 
     @abstractmethod
     def for_reader(self) -> TextProcessor[State]:
@@ -80,8 +80,8 @@ class TextProcessor(ABC, Generic[State]):
             messages = self._read_bytes(state, message)
         else:
             messages = self._read(state, message, message.data)
-        execution_id, sequence = self._completed
-        if message.execution_id == execution_id and message.sequence > sequence:
+        ended = self._completed or ("", message.sequence)
+        if message.execution_id == ended[0] and message.sequence > ended[1]:
             messages = [*messages, *self._release(state, message, message)]
         if state:
             self._states[key] = state

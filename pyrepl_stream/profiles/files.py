@@ -5,20 +5,16 @@ One of the user's of the same name replaces the whole of ours.
 
 from __future__ import annotations
 
-import os
 import re
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from ..config import parse, read_user_file, shown, user_file, way_out
 from ..errors import UsageError
 from ..process.activity import KINDS
 from ..processors import PROCESSORS
-from .profile import Profile, way_out
+from .profile import Profile
 
 __all__ = ("find_profile", "load_profiles")
 
@@ -31,43 +27,21 @@ def find_profile(name: str) -> Profile:
     profiles = load_profiles()
     if name not in profiles:
         hint = way_out(name, profiles)
-        raise UsageError(f"there is no profile {name!r}{hint}; yours go into {_user_file()}")
+        raise UsageError(f"there is no profile {name!r}{hint}; yours go into {user_file(_FILE)}")
     return profiles[name]
 
 
 def load_profiles() -> dict[str, Profile]:
     """All profiles, read anew: those built in, and the user's. Raises :class:`UsageError`."""
     ours = files(__package__).joinpath(_FILE)
-    profiles = _parse(ours.read_text("utf-8"), str(ours))
-    path = _user_file()
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        return profiles
-    except OSError as exc:
-        raise UsageError(f"{path} cannot be read: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        line = exc.object.count(b"\n", 0, exc.start) + 1
-        raise UsageError(f"{path}: line {line} is no UTF-8: save the file as UTF-8") from exc
-    return profiles | _parse(text, str(path))
+    path = user_file(_FILE)
+    return {
+        **_profiles(parse(ours.read_text("utf-8"), str(ours)), str(ours)),
+        **_profiles(read_user_file(path), str(path)),
+    }
 
 
-def _user_file() -> Path:
-    directory = os.environ.get("PYREPL_STREAM_CONFIG_DIR")
-    if directory:
-        return Path(directory).expanduser() / _FILE
-    return platformdirs.user_config_path("pyrepl-stream") / _FILE
-
-
-def _parse(text: str, file: str) -> dict[str, Profile]:
-    try:
-        tables = tomllib.loads(text)
-    except ValueError as exc:  # also of numbers with thousands of digits
-        last = text.rstrip().count("\n") + 1
-        where = str(exc).replace("at end of document", f"at the end, line {last}")
-        raise UsageError(f"{file} is no TOML: {where}") from exc
-    except RecursionError as exc:
-        raise UsageError(f"{file} is nested too deeply") from exc
+def _profiles(tables: Mapping[str, Any], file: str) -> dict[str, Profile]:
     profiles = {}
     for name, table in tables.items():
         try:
@@ -83,7 +57,7 @@ class _Mistake(Exception):
 
 def _profile(name: str, table: Any) -> Profile:
     if not isinstance(table, dict):
-        raise _Mistake(f"it is {_shown(table)}, but must be a table: begin a profile with [name]")
+        raise _Mistake(f"it is {shown(table)}, but must be a table: begin a profile with [name]")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise _Mistake("a name has only letters, digits, '-' and '_'")
     values: dict[str, Any] = {}
@@ -104,22 +78,17 @@ def _profile(name: str, table: Any) -> Profile:
     return profile
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _text(value: Any, example: str) -> str:
     if not isinstance(value, str):
-        raise _Mistake(f"has {_shown(value)}, where there must be text, such as {example}")
+        raise _Mistake(f"has {shown(value)}, where there must be text, such as {example}")
     if "\0" in value:
-        raise _Mistake(f"has a NUL character, which cannot be passed ({_shown(value)}): remove it")
+        raise _Mistake(f"has a NUL character, which cannot be passed ({shown(value)}): remove it")
     return value
 
 
 def _words(value: Any, example: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise _Mistake(f"is {_shown(value)}, but must be a list of words, such as {example}")
+        raise _Mistake(f"is {shown(value)}, but must be a list of words, such as {example}")
     return tuple(_text(word, example) for word in value)
 
 
@@ -133,18 +102,18 @@ def _command(value: Any) -> tuple[str, ...]:
 def _flags(value: Any) -> tuple[tuple[str, ...], ...]:
     example = '[["--format", "json"], ["--verbose"]]'
     if not isinstance(value, list) or not all(isinstance(group, list) for group in value):
-        raise _Mistake(f"is {_shown(value)}, but must be a list of flags with their values: {example}")
+        raise _Mistake(f"is {shown(value)}, but must be a list of flags with their values: {example}")
     groups = tuple(_words(group, '["--verbose"]') for group in value)
     for first, *_ in groups:
         if not first.startswith("-"):
-            raise _Mistake(f"has a list that begins with {_shown(first)}, which is no flag: {example}")
+            raise _Mistake(f"has a list that begins with {shown(first)}, which is no flag: {example}")
     return groups
 
 
 def _options(value: Any) -> dict[str, tuple[str, ...]]:
     example = 'model = ["--model", "{value}"]'
     if not isinstance(value, dict):
-        raise _Mistake(f"is {_shown(value)}, but must be a table, such as {{ {example} }}")
+        raise _Mistake(f"is {shown(value)}, but must be a table, such as {{ {example} }}")
     options: dict[str, tuple[str, ...]] = {}
     for name, words in value.items():
         try:
@@ -184,9 +153,9 @@ def _watch(value: Any) -> tuple[str, ...]:
 
 def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _Mistake(f"is {_shown(value)}, but must be a number of seconds, such as 600")
+        raise _Mistake(f"is {shown(value)}, but must be a number of seconds, such as 600")
     if not 0 < value <= _LONGEST_TIME:
-        raise _Mistake(f"is {_shown(value)}, but must be above 0, at most 1e9: leave it out for no limit")
+        raise _Mistake(f"is {shown(value)}, but must be above 0, at most 1e9: leave it out for no limit")
     return float(value)
 
 
@@ -199,13 +168,13 @@ def _interval(value: Any) -> float:
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _Mistake(f"is {_shown(value)}, but must be true or false")
+        raise _Mistake(f"is {shown(value)}, but must be true or false")
     return value
 
 
 def _env(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise _Mistake(f'is {_shown(value)}, but must be a table, such as {{ NO_COLOR = "1" }}')
+        raise _Mistake(f'is {shown(value)}, but must be a table, such as {{ NO_COLOR = "1" }}')
     for name, text in value.items():
         if not name or "=" in name or "\0" in name:
             raise _Mistake(f"has {name!r}, which cannot be the name of a variable")
@@ -219,7 +188,7 @@ def _env(value: Any) -> dict[str, str]:
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def choose(value: Any) -> str:
         if value not in choices:
-            raise _Mistake(f"is {_shown(value)}, but must be one of {', '.join(map(repr, choices))}")
+            raise _Mistake(f"is {shown(value)}, but must be one of {', '.join(map(repr, choices))}")
         return str(value)
 
     return choose

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ..config import way_out
 from ..errors import UsageError
 
-__all__ = ("Profile", "way_out")
+__all__ = ("Profile",)
 
 _LONGEST_WORD = 128 * 1024 - 1  # bytes; Linux starts no program with a longer one
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -113,11 +113,3 @@ class Profile:
     def _mistake(self, text: str, wrong: str = "", known: Iterable[str] | None = None) -> UsageError:
         hint = "" if known is None else way_out(wrong, known)
         return UsageError(f"profile {self.name!r}: {text}{hint}")
-
-
-def way_out(wrong: str, known: Iterable[str]) -> str:
-    """The end of an error about a name: the nearest one, and all that are known."""
-    names = sorted(known)
-    nearest = get_close_matches(wrong, names, 1)
-    hint = f": did you mean {nearest[0]!r}? Known" if nearest else ": known"
-    return f"{hint} are {', '.join(names)}" if names else ": there are none"

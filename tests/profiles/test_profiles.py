@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyrepl_stream.config import user_file
 from pyrepl_stream.errors import UsageError
 from pyrepl_stream.processors import JsonLines, processors_by_name
-from pyrepl_stream.profiles import Profile, files, find_profile, load_profiles, rejected_flag
+from pyrepl_stream.profiles import Profile, find_profile, load_profiles, rejected_flag
 
 
 @pytest.fixture(autouse=True)
@@ -93,9 +94,9 @@ def test_the_file_is_read_anew_each_time(config: Path) -> None:
 
 def test_the_directory_is_that_of_the_platform_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYREPL_STREAM_CONFIG_DIR", "~/there")
-    assert files._user_file() == Path.home() / "there" / "profiles.toml"
+    assert user_file("profiles.toml") == Path.home() / "there" / "profiles.toml"
     monkeypatch.setenv("PYREPL_STREAM_CONFIG_DIR", "")
-    assert files._user_file() == platformdirs.user_config_path("pyrepl-stream") / "profiles.toml"
+    assert user_file("profiles.toml") == platformdirs.user_config_path("pyrepl-stream") / "profiles.toml"
 
 
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(config: Path) -> None:

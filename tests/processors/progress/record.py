@@ -140,6 +140,17 @@ RECORDINGS: dict[str, Recording] = {
     "docker-narrow": replace(DOCKER, shows="the same where there is no room for bars"),
 }
 
+# Libraries: each a program of its own.
+RECORDINGS |= {
+    "tqdm-nested": Recording("tqdm_nested.py", "inner bars that go, and printed lines", "tqdm"),
+    "tqdm-forms": Recording("tqdm_forms.py", "units, no total, descriptions, inner bars that stay", "tqdm"),
+    "rich-tasks": Recording("rich_tasks.py", "three tasks, one removed, and a line above them", "rich"),
+    "rich-download": Recording("rich_download.py", "the columns of a download", "rich"),
+    "progressbar2": Recording("progressbar2_bars.py", "with a length, for bytes, without", "progressbar2"),
+    "click": Recording("click_bars.py", "with a label, without a length, with positions", "click"),
+    "percentages": Recording("percentages.py", "percentages that nobody knows", "python3 --version"),
+}
+
 
 async def record(name: str, recording: Recording) -> int:
     """Write the file; returns the characters of output."""

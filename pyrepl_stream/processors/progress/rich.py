@@ -1,0 +1,80 @@
+"""rich.progress: ``download ━━━━━━━━╺━━━━━ 40% 0:00:03``, with its columns in any order behind the bar.
+
+The columns are those of ``rich.progress``: percentage, m of n, bytes, speed, times. With a column of
+another kind behind the bar the line is none of these. A bar without any column (a task without a total
+has blank ones) may also be a rule that somebody printed, so it is believed only where it is drawn over.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .bar import Bar, Library
+from .units import NUMBER, duration, number, rate, size
+
+__all__ = ("LIBRARY",)
+
+_BAR = re.compile("[━╸╺]{4,}")
+_SPINNER = re.compile("^[⠀-⣿] ")
+_CLOCK = r"(?:[0-9]{1,6} days?, )?[0-9]{1,6}:[0-9]{2}:[0-9]{2}"
+_COLUMN = re.compile(
+    rf" *(?:(?P<percentage>[0-9]{{1,3}})%"
+    rf"|(?P<size>{NUMBER})/(?P<of>{NUMBER}|\?)(?: (?P<bytes>bytes|[kMGTPEZY]i?B))?"
+    rf"|(?P<rate>{NUMBER} ?(?:bytes|[kMGTPEZY]i?B|it|×10[³⁶⁹¹²⁵⁸]+ it)/s)"
+    rf"|(?P<time>{_CLOCK}|-:--:--)"
+    r"|[?•|])(?= |$)"
+)
+
+
+def parse(line: str) -> Bar | None:
+    bar = _BAR.search(line)
+    if bar is None or (bar.start() and line[bar.start() - 1] != " "):
+        return None
+    before, rest = line[: bar.start()].strip(), line[bar.end() :]
+    if rest and rest[0] != " ":
+        return None
+    columns: dict[str, str] = {}
+    times: list[float | None] = []
+    while rest:
+        found = _COLUMN.match(rest)
+        if found is None:
+            return None
+        if found["time"]:
+            times.append(duration(found["time"]))
+        columns |= {name: text for name, text in found.groupdict().items() if text and name != "time"}
+        rest = rest[found.end() :]
+    percentage = float(columns["percentage"]) if "percentage" in columns else None
+    speed, unit = _speed(columns.get("rate"))
+    current, total, counted = _counts(columns)
+    return Bar(
+        _SPINNER.sub("", before),
+        current,
+        total,
+        counted or unit,
+        min(percentage, 100.0) if percentage is not None else None,
+        speed,
+        times[0] if len(times) > 1 else None,
+        times[-1] if times else None,
+        doubtful=not columns and not times,
+    )
+
+
+def _counts(columns: dict[str, str]) -> tuple[float | None, float | None, str]:
+    """In bytes if a unit says so; both numbers of a size are in the same unit."""
+    if "size" not in columns:
+        return None, None, ""
+    unit = columns.get("bytes", "")
+    current, total = columns["size"], columns["of"]
+    if not unit:
+        return number(current), None if total == "?" else number(total), ""
+    scale = size(f"1 {unit}")
+    return number(current) * scale, None if total == "?" else number(total) * scale, "B"
+
+
+def _speed(text: str | None) -> tuple[float | None, str]:
+    if text is None or "×" in text:
+        return None, ""
+    return rate(text.replace("bytes", "B"))
+
+
+LIBRARY = Library("rich", parse, hint="[━╸╺]{4}", redrawn=False)

@@ -1,0 +1,39 @@
+"""Output into a file, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+
+from ..messages import Message, OutputMessage, StreamType
+from .sink import FileSink, text_of
+from .strip_ansi import StripAnsi
+
+__all__ = ("Tee",)
+
+
+class Tee(FileSink):
+    """Writes output into a file, byte for byte, and lets all messages pass.
+
+    With ``colour=False`` the file gets no escape sequences. ``streams`` is `stdout`, `stderr` or both. A
+    `gap` leaves a note. Raises :class:`UsageError` for a file that cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        append: bool = False,
+        colour: bool = True,
+        streams: Iterable[StreamType | str] = (StreamType.STDOUT, StreamType.STDERR),
+    ) -> None:
+        self._streams = frozenset(map(StreamType, [streams] if isinstance(streams, str) else streams))
+        self._strip = None if colour else StripAnsi()
+        super().__init__(path, append=append)
+
+    def take(self, message: Message) -> None:
+        for one in [message] if self._strip is None else self._strip(message):
+            if isinstance(one, OutputMessage) and one.stream not in self._streams:
+                continue
+            data = text_of(one)
+            self._write(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))

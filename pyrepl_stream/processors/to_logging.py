@@ -1,0 +1,89 @@
+"""Output as records of the standard library's `logging`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from ..messages import (
+    CompleteMessage,
+    ErrorMessage,
+    EventMessage,
+    GapMessage,
+    LogMessage,
+    Message,
+    OutputMessage,
+    StreamType,
+)
+from .lines import LineProcessor
+from .sink import Sink
+from .strip_ansi import stripped
+
+__all__ = ("ToLogging",)
+
+_LEVELS: Mapping[StreamType, int] = MappingProxyType(
+    {StreamType.STDOUT: logging.INFO, StreamType.STDERR: logging.WARNING}
+)
+
+
+class ToLogging(Sink):
+    """Logs each line of output as ``Remote | line``, and lets all messages pass.
+
+    Records have the attributes ``execution_id``, ``sequence`` and ``source``. Lines that are drawn anew
+    are left out, colours are taken out. ``levels`` is the level of each stream; `log` messages keep
+    their own, errors are errors, and a `complete` is one unless it was a success.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger | str = "pyrepl_stream.remote",
+        *,
+        levels: Mapping[StreamType, int] = _LEVELS,
+        label: str = "Remote",
+    ) -> None:
+        super().__init__()
+        self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+        self._levels = {**_LEVELS, **levels}
+        self._label = label
+        self._lines = _WholeLines()
+
+    def take(self, message: Message) -> None:
+        for one in self._lines(message):
+            for level, text in self._records(one):
+                if self._logger.isEnabledFor(level):
+                    source = f"[{one.source}] " if one.source else ""
+                    place = {"execution_id": one.execution_id, "sequence": one.sequence, "source": one.source}
+                    self._logger.log(level, "%s | %s%s", self._label, source, text, extra=place)
+
+    def _records(self, message: Message) -> Iterable[tuple[int, str]]:
+        if isinstance(message, OutputMessage):
+            *ended, rest = message.text.split("\n")
+            for line in (*(line.removesuffix("\r") for line in ended), rest):
+                shown = stripped(line.rpartition("\r")[2])
+                if shown:
+                    yield self._levels[message.stream], shown
+        elif isinstance(message, LogMessage):
+            level = logging.getLevelNamesMapping().get(message.level, logging.INFO)
+            yield level, f"{message.logger}: {message.text}" if message.logger else message.text
+        elif isinstance(message, ErrorMessage):
+            yield logging.ERROR, "\n".join(message.traceback) or f"{message.name}: {message.value}"
+        elif isinstance(message, EventMessage):
+            yield logging.INFO, f"{message.name}: {message.data!r}"
+        elif isinstance(message, GapMessage):
+            yield logging.WARNING, f"{message.bytes} bytes of output are missing: {message.reason}"
+        elif isinstance(message, CompleteMessage):
+            how = f"{message.status} after {message.duration:.2f} s"
+            why = f": {message.error}" if message.error else ""
+            yield (logging.DEBUG if message.success else logging.ERROR), how + why
+
+
+class _WholeLines(LineProcessor):
+    """Output by whole lines."""
+
+    def for_reader(self) -> _WholeLines:
+        return _WholeLines()
+
+    def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
+        return [replace(message, data="".join(lines))]

@@ -1,0 +1,255 @@
+"""Tee, Recorder and ToLogging: all of it is there, once, and others can read it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyrepl_stream.chain import Chain
+from pyrepl_stream.errors import UsageError
+from pyrepl_stream.messages import (
+    CompleteMessage,
+    ErrorMessage,
+    EventMessage,
+    GapMessage,
+    LogMessage,
+    Message,
+    OutputMessage,
+    StreamType,
+)
+from pyrepl_stream.process import run_process
+from pyrepl_stream.processors import Branch, Recorder, Route, Tee, ToLogging
+from pyrepl_stream.session import Session
+
+
+def output(sequence: int, data: str | bytes, **fields: object) -> OutputMessage:
+    return OutputMessage(execution_id="job", sequence=sequence, timestamp=100.0 + sequence, data=data, **fields)  # type: ignore[arg-type]  # a test's
+
+
+# -- Tee ----------------------------------------------------------------------------------------
+
+
+def test_a_tee_has_every_byte_at_once_and_lets_all_pass(tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    tee = Tee(file)
+    for sequence, data in enumerate(["a\r\n\x1b[31mé", b"\xff\xfe", "\ud800"], 1):
+        message = output(sequence, data)
+        assert tee(message) is message
+    assert file.read_bytes() == "a\r\n\x1b[31mé".encode() + b"\xff\xfe" + b"\xed\xa0\x80"
+
+
+def test_a_tee_can_leave_out_colours_and_streams(tmp_path: Path) -> None:
+    tee = Tee(tmp_path / "out", colour=False, streams="stderr")
+    tee(output(1, "no"))
+    tee(output(2, "\x1b[3", stream=StreamType.STDERR))
+    tee(output(3, "1mred", stream=StreamType.STDERR))
+    assert (tmp_path / "out").read_text() == "red"
+
+
+def test_what_is_missing_leaves_a_note(tmp_path: Path) -> None:
+    Tee(tmp_path / "out")(GapMessage(bytes=5, reason="gone"))
+    assert (tmp_path / "out").read_text() == "\n[5 bytes of output are missing: gone]\n"
+
+
+def test_a_tee_appends_only_when_told_to(tmp_path: Path) -> None:
+    for _ in range(2):
+        Tee(tmp_path / "new")(output(1, "x"))
+        Tee(tmp_path / "old", append=True)(output(1, "x"))
+    assert ((tmp_path / "new").read_text(), (tmp_path / "old").read_text()) == ("x", "xx")
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file or directory"):
+        Tee(tmp_path / "missing" / "out")
+    with pytest.raises(UsageError, match="Is a directory"):
+        Recorder(tmp_path)
+    with pytest.raises(UsageError, match="null"):
+        Tee("a\0b")
+
+
+def test_two_readers_of_an_execution_write_it_once(session: Session, tmp_path: Path) -> None:
+    tee = Tee(tmp_path / "out")
+    execution = session.execute("for i in range(5000): print(i)", processors=[tee])
+    for message in execution:
+        if message.sequence > 1:
+            break  # this reader leaves; the next one goes on behind it
+    assert execution.wait(60).success
+    assert len(list(execution)) > 1
+    assert (tmp_path / "out").read_text() == "".join(f"{i}\n" for i in range(5000))
+
+
+def test_readers_at_the_same_time_write_it_once_and_one_execution_does_not_count_for_another(tmp_path: Path) -> None:
+    tee = Tee(tmp_path / "out")
+    chains = [Chain([tee]), Chain([tee])]
+    for sequence in range(1, 4):
+        for chain in chains:
+            chain.add([output(sequence, str(sequence)), OutputMessage(execution_id="other", sequence=sequence, data="o")])
+            chain.run()
+    chains[0].close()
+    chains[1].add([output(4, "4")])
+    chains[1].run()
+    chains[1].close()
+    assert (tmp_path / "out").read_text() == "1o2o3o4"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_a_log_and_the_output_passes(session: Session) -> None:
+    result = session.execute("print('kept')", processors=[Tee("/dev/full")]).wait(60)
+    assert result.stdout == "kept\n"
+    assert "processor Tee failed" in result.logs[0].text
+    assert "No space left" in result.logs[0].text
+
+
+def test_a_tee_in_a_branch_is_whole_when_complete_passes(session: Session, tmp_path: Path) -> None:
+    tee = Tee(tmp_path / "out")
+    result = session.execute("for i in range(5000): print(i)", processors=[Branch(tee)]).wait(60)
+    assert (tmp_path / "out").read_text() == result.stdout
+
+
+# -- Recorder -----------------------------------------------------------------------------------
+
+
+def recorded(file: Path) -> tuple[dict[str, object], list[list[object]]]:
+    header, *events = map(json.loads, file.read_text().splitlines())
+    return header, events
+
+
+def test_a_recording_is_an_asciicast_with_times_that_never_fall(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.cast", size=(30, 100), title="make")
+    for message in (output(1, "a\nb\r"), output(3, "\nc\r\n"), output(2, b"\xff"), CompleteMessage(sequence=4)):
+        recorder(message)
+    header, events = recorded(tmp_path / "a.cast")
+    assert {**header, "env": {}} == {"version": 2, "width": 100, "height": 30, "timestamp": 101, "title": "make", "env": {}}
+    assert events == [[0.0, "o", "a\r\nb\r"], [2.0, "o", "\nc\r\n"], [2.0, "o", "\ufffd"]]
+
+
+@given(st.text(alphabet="a\r\n", max_size=20), st.lists(st.integers(0, 20), max_size=4))
+def test_each_line_feed_has_one_carriage_return_however_the_text_is_cut(tmp_path_factory: pytest.TempPathFactory, data: str, at: list[int]) -> None:
+    file = tmp_path_factory.getbasetemp() / "cut.cast"
+    recorder = Recorder(file)
+    places = sorted({0, len(data), *(place % (len(data) + 1) for place in at)})
+    for start, end in zip(places, places[1:], strict=False):
+        recorder(output(1, data[start:end]))
+    recorder.close()
+    shown = "".join(str(event[2]) for event in (recorded(file)[1] if file.stat().st_size else []))
+    assert shown == "".join("\r\n" if c == "\n" and data[i - 1 : i] != "\r" else c for i, c in enumerate(data))
+
+
+def test_a_stock_player_plays_a_recording_of_a_real_command(tmp_path: Path) -> None:
+    file = tmp_path / "a.cast"
+    command = [sys.executable, "-c", "print('\\x1b[32mgreen\\x1b[0m'); print('é')"]
+    result = run_process(command, processors=[Recorder(file)]).wait(60)
+    played = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "asciinema", "cat", str(file)],
+        capture_output=True, check=True, timeout=60, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert played.stdout.decode() == result.stdout.replace("\n", "\r\n") == "\x1b[32mgreen\x1b[0m\r\né\r\n"
+
+
+def test_a_recording_needs_a_size() -> None:
+    with pytest.raises(UsageError, match="size"):
+        Recorder(os.devnull, size=(0, 80))
+
+
+# -- ToLogging ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]  # the smallest handler there is
+    logger = logging.getLogger("pyrepl_stream.remote")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    yield records
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+
+
+def test_lines_become_records_whatever_the_chunks(records: list[logging.LogRecord]) -> None:
+    sink = ToLogging()
+    messages: list[Message] = [
+        output(1, "on"),
+        output(2, "e\n\x1b[31mtwo\x1b[0m\r\n 1%\r 2%\r"),
+        output(3, "wrong", stream=StreamType.STDERR, source="git"),
+        LogMessage(execution_id="job", sequence=4, level="ERROR", logger="app", text="odd"),
+        EventMessage(execution_id="job", sequence=4, name="e", data={"a": 1}),
+        GapMessage(execution_id="job", first=5, sequence=6, bytes=9, reason="slow"),
+        ErrorMessage(execution_id="job", sequence=7, name="E", value="v", traceback=("Traceback", "E: v")),
+        CompleteMessage(execution_id="job", sequence=8, status="error", error="E: v", duration=1.0),
+    ]
+    for message in messages:
+        assert sink(message) is message
+    assert [(record.levelname, record.getMessage()) for record in records] == [
+        ("INFO", "Remote | one"),
+        ("INFO", "Remote | two"),
+        ("ERROR", "Remote | app: odd"),
+        ("INFO", "Remote | e: {'a': 1}"),
+        ("WARNING", "Remote | [git] wrong"),
+        ("WARNING", "Remote | 9 bytes of output are missing: slow"),
+        ("ERROR", "Remote | Traceback\nE: v"),
+        ("ERROR", "Remote | error after 1.00 s: E: v"),
+    ]
+    assert (records[0].execution_id, records[0].sequence, records[4].source) == ("job", 2, "git")  # type: ignore[attr-defined]  # ours
+
+
+# -- Route --------------------------------------------------------------------------------------
+
+
+def test_messages_go_to_the_sink_that_wants_their_kind() -> None:
+    messages: list[Message] = [
+        output(1, "x", source="script:setup"),
+        EventMessage(name="usage.cpu"),
+        EventMessage(name="other"),
+        CompleteMessage(),
+    ]
+    got: dict[str, list[Message]] = {name: [] for name in ("all", "output", "usage", "source", "taken")}
+    chain = Chain(
+        [
+            Route(got["all"].append),
+            Route(got["output"].append, types="output"),
+            Route(got["usage"].append, names=["usage.*", "x"]),
+            Route(got["source"].append, sources="script:*"),
+            Route(got["taken"].append, types=["event", "complete"], take=True),
+        ]
+    )
+    chain.add(messages)
+    chain.run()
+    assert list(chain.ready) == [messages[0], messages[3]]
+    first, usage, other, complete = messages
+    assert got == {"all": messages, "output": [first], "usage": [usage], "source": [first], "taken": [usage, other, complete]}
+
+
+@pytest.mark.anyio
+async def test_a_sink_may_be_async() -> None:
+    got: list[Message] = []
+
+    async def sink(message: Message) -> None:
+        got.append(message)
+
+    chain = Chain([Route(sink, types="output")])
+    assert chain.is_async
+    chain.add([EventMessage(), output(1, "x")])
+    while chain.busy:
+        await chain.run_async()
+        chain.ready.clear()
+    assert got == [output(1, "x")]
+
+
+def test_a_type_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match="no message type 'outptu'"):
+        Route(print, types="outptu")
+    with pytest.raises(UsageError, match="a sink is a function"):
+        Route("x")  # type: ignore[arg-type]  # the mistake
