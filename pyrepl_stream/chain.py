@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Iterable
@@ -242,7 +243,8 @@ class _Stage:
         self.function = function
         self.never_waits = bool(getattr(processor, "never_waits", False))
         self.is_async = is_async(processor)
-        self.limit = float(getattr(processor, "stall_timeout", stall_timeout))
+        limit = float(getattr(processor, "stall_timeout", stall_timeout))
+        self.limit = None if math.isinf(limit) else limit
         self.off = False
         self.hook_of = hook_of
         self.failures = Failures(getattr(processor, "__qualname__", type(processor).__qualname__))

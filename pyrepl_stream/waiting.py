@@ -68,13 +68,13 @@ async def _wait_trio(subscribe: Subscribe, timeout: Optional[float]) -> bool:
     return bool(news.is_set())
 
 
-async def wait_limited(awaitable: Awaitable[Any], timeout: float) -> tuple[bool, Any]:
+async def wait_limited(awaitable: Awaitable[Any], timeout: Optional[float]) -> tuple[bool, Any]:
     """Await, on asyncio or trio, for at most ``timeout`` seconds: whether it returned, and what.
 
     What has not returned is cancelled, as it is when the caller is. Raises what it raises.
     """
     if asyncio._get_running_loop() is None:
-        with sys.modules["trio"].move_on_after(timeout):
+        with sys.modules["trio"].move_on_after(math.inf if timeout is None else timeout):
             return True, await awaitable
         return False, None
     task = asyncio.ensure_future(awaitable)

@@ -14,7 +14,7 @@ from ..process.activity import KINDS
 from ..process.command import check_size
 from ..process.ending import Grace, check_grace
 
-__all__ = ("Parser", "did_you_mean", "seconds", "size", "variable", "kinds", "grace")
+__all__ = ("Parser", "did_you_mean", "seconds", "factor", "size", "variable", "kinds", "grace")
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,6 +44,16 @@ def seconds(text: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.001 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.001 to 1000000, such as 2")
     return value
 
 

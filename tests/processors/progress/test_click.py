@@ -24,6 +24,8 @@ def test_a_line_says(line: str, bar: Bar) -> None:
     assert LIBRARY.parse(line) == bar
 
 
-@pytest.mark.parametrize("line", ["", "[]", "a [--]", "[#-#---]", "a  [------] text", "a  [------]  text", "[------]x"])
+@pytest.mark.parametrize(
+    "line", ["", "[]", "a [--]", "[#-#---]", "a  [------] text", "a  [------]  text", "[------]x"]
+)
 def test_other_lines_are_none_of_its(line: str) -> None:
     assert LIBRARY.parse(line) is None

@@ -162,7 +162,8 @@ def test_cuts_into_many_change_nothing(name: str, at: list[int]) -> None:
 def test_with_keep_raw_all_output_passes_as_the_same_messages(name: str, at: list[int]) -> None:
     processor = Progress(keep_raw=True)
     outputs = [
-        OutputMessage("job", number, data=chunk) for number, chunk in enumerate(cut(recordings.read(name), at), 1)
+        OutputMessage("job", number, data=chunk)
+        for number, chunk in enumerate(cut(recordings.read(name), at), 1)
     ]
     messages = [message for output in outputs for message in processor(output)]
     messages += processor(CompleteMessage("job", len(outputs) + 1))

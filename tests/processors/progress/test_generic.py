@@ -16,7 +16,7 @@ from pyrepl_stream.processors.progress.generic import LIBRARY
         ("Installing [=====>    ]  45.5 %", Bar("Installing", percentage=45.5)),
         ("100% done", Bar("", percentage=100)),
         ("build: 12% [34/280] 3.4s", Bar("build", percentage=12)),
-        ("pull ▕██  ▏ 45% ETA 3s", Bar("pull ▕", percentage=45)),
+        ("pull ▕██  ▏ 45% ETA 3s", Bar("pull", percentage=45)),
         ("(45%) 3 of 7", Bar("", percentage=45)),
     ],
 )

@@ -31,7 +31,10 @@ def line(**values: Any) -> str:
         ({"n": 1, "total": 4, "elapsed": 3, "ascii": True}, Bar("", 1, 4, "it", 25, 1 / 3, 3, 9)),
         ({"n": 2.5, "total": 10.0, "elapsed": 9, "unit": " s"}, Bar("", 2.5, 10, "s", 25, 1 / 3.6, 9, 27)),
         ({"n": 5, "total": None, "elapsed": 2, "unit": " rows"}, Bar("", 5, None, "rows", None, 2.5, 2)),
-        ({"n": 1500, "total": None, "elapsed": 2, "unit_scale": True}, Bar("", 1500, None, "it", None, 750, 2)),
+        (
+            {"n": 1500, "total": None, "elapsed": 2, "unit_scale": True},
+            Bar("", 1500, None, "it", None, 750, 2),
+        ),
         ({"n": 0, "total": None, "elapsed": 0, "prefix": "z"}, Bar("z", 0, None, "it", None, None, 0)),
         ({"n": 2, "total": None, "elapsed": 9}, Bar("", 2, None, "it", None, 1 / 4.5, 9)),
         ({"n": 3, "total": 2, "elapsed": 1, "unit": "img"}, Bar("", 3, None, "img", None, 3, 1)),
