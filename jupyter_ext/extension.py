@@ -15,6 +15,7 @@ from pyrepl_stream.embedding import (
 )
 
 from .arguments import option_names
+from .configuration import RemoteStream
 from .magics import AWAITED, RemoteStreamMagics
 from .transform import AwaitTransform, CommentHint
 
@@ -31,7 +32,8 @@ class _Extension:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
-        self._magics = RemoteStreamMagics(shell)
+        self._configuration = RemoteStream(shell)
+        self._magics = RemoteStreamMagics(shell, self._configuration)
         self._await = AwaitTransform(shell)
         self._hint = CommentHint()
         self._replaced: list[tuple[Any, str, Any]] = []
@@ -40,6 +42,7 @@ class _Extension:
         shell = self._shell
         install()  # here, and not in a cell whose streams somebody captures
         shell.register_magics(self._magics)
+        shell.configurables.append(self._configuration)  # type: ignore[arg-type]  # any Configurable
         shell.input_transformers_post.append(self._await)
         shell.input_transformers_cleanup.append(self._hint)
         shell.set_hook("complete_command", _complete, str_key=_KEY)
@@ -55,6 +58,7 @@ class _Extension:
         uninstall()
         for name in ("remote_stream", AWAITED):
             shell.magics_manager.magics["cell"].pop(name, None)
+        shell.configurables.remove(self._configuration)  # type: ignore[arg-type]  # any Configurable
         shell.magics_manager.registry.pop(type(self._magics).__name__, None)
         shell.input_transformers_post.remove(self._await)
         shell.input_transformers_cleanup.remove(self._hint)

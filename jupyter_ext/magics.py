@@ -13,12 +13,21 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 
 import pyrepl_stream
-from pyrepl_stream import Execution, ExecutionResult, InputRequestMessage, Session, wait_async
+from pyrepl_stream import (
+    EventMessage,
+    Execution,
+    ExecutionResult,
+    InputRequestMessage,
+    Session,
+    wait_async,
+)
 from pyrepl_stream.embedding import in_place
 
 from .arguments import Arguments, help_text, parse
 from .commands import command_of
+from .configuration import RemoteStream
 from .failure import failure_of
+from .output import processors_of
 from .plain_view import PlainView
 from .publisher import Publisher, publisher_for
 
@@ -38,9 +47,10 @@ _TURN = 0.1  # seconds
 class RemoteStreamMagics(Magics):
     """The magic in its two ways, and the sessions that it runs cells in."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, configuration: RemoteStream) -> None:
         super().__init__(shell)
         self._shell = shell
+        self._configuration = configuration
         self._sessions: dict[str, Session] = {}
 
     @no_var_expand
@@ -113,6 +123,12 @@ class RemoteStreamMagics(Magics):
         arguments = parse(line)
         if not cell.strip():
             raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
+        events: list[EventMessage] = []
+        try:
+            settings = self._configuration.settings(arguments)
+            processors = processors_of(settings, arguments, publisher.colours(settings.color), events)
+        except pyrepl_stream.UsageError as exc:
+            raise UsageError(f"%%remote_stream: {exc}") from None
         session = self._session(arguments.target)
         views: list[PlainView] = []
 
@@ -122,6 +138,8 @@ class RemoteStreamMagics(Magics):
             views.append(PlainView(execution, publisher, show_errors=quiet))
             if arguments.out is not None:
                 self._shell.user_ns[arguments.out] = execution
+            if arguments.events is not None:
+                self._shell.user_ns[arguments.events] = events
 
         common: dict[str, Any] = {
             "keep": arguments.out is not None,
@@ -136,10 +154,14 @@ class RemoteStreamMagics(Magics):
             publisher.text("stderr", f"[{what}]\n")
         if command is None:
             code = self._shell.transform_cell(cell)
-            execution = session.execute(code, timeout=arguments.timeout, **common)
+            execution = session.execute(code, timeout=arguments.timeout, processors=processors, **common)
         else:
             execution = session.launch(
-                command.body, cell, timeout=command.timeout, processors=command.processors, **common
+                command.body,
+                cell,
+                timeout=command.timeout,
+                processors=(*command.processors, *processors),
+                **common,
             )
         if arguments.detach:
             publisher.text("stdout", f"[execution {execution.id} runs detached]\n")

@@ -22,10 +22,12 @@ from pyrepl_stream import (
     LogMessage,
     Message,
     OutputMessage,
+    ProgressMessage,
     ResultMessage,
 )
 
 from .pacing import INTERVAL, Budget, Pacer
+from .progress_line import ProgressLine
 from .publisher import Publisher
 
 __all__ = ("PlainView",)
@@ -48,6 +50,7 @@ class PlainView:
         self._publisher = publisher
         self._show_errors = show_errors
         self._pacer = Pacer(_budget)
+        self._progress = ProgressLine()
         self._stream = execution.attach()
         self._callbacks: list[Callable[[], None]] = []
         self._lock = threading.Lock()  # guards _callbacks, and that none is added after its news
@@ -88,17 +91,19 @@ class PlainView:
         if not isinstance(message, OutputMessage):  # the text is the execution's to keep
             self.result.add(message)
         if isinstance(message, OutputMessage):
-            self._pacer.add(message.stream.value, message.text)
+            self._add(message.stream.value, message.text)
+        elif isinstance(message, ProgressMessage):
+            self._pacer.add("stdout", self._progress.draw(message))
         elif isinstance(message, LogMessage):
-            self._pacer.add("stderr", f"{message.level} {message.logger}: {message.text}\n")
+            self._add("stderr", f"{message.level} {message.logger}: {message.text}\n")
         elif isinstance(message, GapMessage):
             size = "some" if message.bytes is None else f"{message.bytes:,}"
-            self._pacer.add("stderr", f"\n[{size} bytes of output are missing: {message.reason}]\n")
+            self._add("stderr", f"\n[{size} bytes of output are missing: {message.reason}]\n")
         elif isinstance(message, ErrorMessage) and self._show_errors:
-            self._pacer.add("stderr", "\n".join(message.traceback) + "\n")
+            self._add("stderr", "\n".join(message.traceback) + "\n")
         elif isinstance(message, EventMessage):
             data = json.dumps(message.data, ensure_ascii=False)
-            self._pacer.add("stdout", f"{message.name}: {textwrap.shorten(data, _EVENT)}\n")
+            self._add("stdout", f"{message.name}: {textwrap.shorten(data, _EVENT)}\n")
         elif isinstance(message, InputRequestMessage):
             self._show_all()  # the question stands after what was printed before it
             self._tell(message)
@@ -110,7 +115,11 @@ class PlainView:
             self._publish(self._publisher.result, message)
         elif isinstance(message, CompleteMessage) and self._show_errors and not message.success:
             if message.error and self.result.error is not None and not self.result.error.traceback:
-                self._pacer.add("stderr", f"{message.error}\n")
+                self._add("stderr", f"{message.error}\n")
+
+    def _add(self, stream: str, text: str) -> None:
+        self._pacer.add("stdout", self._progress.clear(text))
+        self._pacer.add(stream, text)
 
     def _publish(self, publish: Callable[[_Rich], None], message: _Rich) -> None:
         """Show a MIME bundle; its text where the rest of it cannot be shown."""

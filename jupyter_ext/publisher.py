@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pyrepl_stream import DisplayMessage, ResultMessage
+from pyrepl_stream import ColourPolicy, DisplayMessage, ResultMessage
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -25,6 +27,9 @@ class Publisher(Protocol):
 
     def result(self, message: ResultMessage) -> None:
         """Show the value of the last expression."""
+
+    def colours(self, choice: str) -> ColourPolicy:
+        """What colours it can show, when this is the user's choice: `auto`, `always` or `never`."""
 
 
 class KernelPublisher:
@@ -51,6 +56,10 @@ class KernelPublisher:
     def result(self, message: ResultMessage) -> None:
         content = {"data": message.data, "metadata": message.metadata}
         self._send("execute_result", {**content, "execution_count": self._count})
+
+    def colours(self, choice: str) -> ColourPolicy:
+        page = ColourPolicy.page()
+        return replace(page, depth=0) if choice == "never" else page
 
     def _send(self, kind: str, content: Mapping[str, Any]) -> None:
         topic = f"kernel.{self._ident}.{kind}".encode()
@@ -81,6 +90,11 @@ class StreamPublisher:
 
     def result(self, message: ResultMessage) -> None:
         self._displays.publish(data=dict(message.data), metadata=dict(message.metadata))
+
+    def colours(self, choice: str) -> ColourPolicy:
+        stream = self._streams["stdout"]
+        is_terminal = getattr(stream, "isatty", bool)()
+        return ColourPolicy.of(is_terminal, os.environ, choice=choice)
 
 
 def publisher_for(shell: InteractiveShell) -> Publisher:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .profiles import *  # noqa: F403
     from .results import *  # noqa: F403
     from .session import *  # noqa: F403
+    from .settings import *  # noqa: F403
     from .stream_writer import *  # noqa: F403
     from .waiting import *  # noqa: F403
 
@@ -70,7 +71,32 @@ _MODULES = {
         "run_steps",
     ),
     "session": ("Session",),
-    "processors": ("PROCESSORS", "JsonLines", "processors_by_name"),
+    "processors": (
+        "FILTERS",
+        "FORMATS",
+        "PROCESSORS",
+        "SCHEMES",
+        "Branch",
+        "Colour",
+        "ColourPolicy",
+        "JsonLines",
+        "LineFilter",
+        "Lines",
+        "PatternMatcher",
+        "Prefix",
+        "Progress",
+        "Recorder",
+        "Route",
+        "Scheme",
+        "StripAnsi",
+        "Tee",
+        "ToLogging",
+        "YamlStream",
+        "processors_by_name",
+        "processors_of_format",
+        "progress_line",
+    ),
+    "settings": ("Settings", "load_settings"),
     "profiles": (
         "Profile",
         "ProfileRun",

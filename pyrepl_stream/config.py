@@ -13,7 +13,7 @@ import platformdirs
 
 from .errors import UsageError
 
-__all__ = ()
+__all__: tuple[str, ...] = ()
 
 
 def user_file(name: str) -> Path:

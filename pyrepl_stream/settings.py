@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .chain import AnyProcessor, with_format
@@ -20,6 +20,10 @@ _FILE = "config.toml"
 _CHOICES: Mapping[str, Any] = {"format": FORMATS, "color": CHOICES, "color_scheme": SCHEMES}
 
 
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"help": meaning})
+
+
 @dataclass(frozen=True)
 class Settings:
     """How output is shown. What is not said here is as the processors have it.
@@ -27,27 +31,51 @@ class Settings:
     Raises :class:`UsageError`, which names the setting, the value and the way out.
     """
 
-    format: str = "text"
-    filter: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    prefix: str = ""
-    color: str = "auto"
-    color_scheme: str = "default"
-    progress: bool = False
-    progress_libraries: tuple[str, ...] = ()
-    progress_every_percent: float = 0.0
-    progress_every_seconds: float = 0.1
-    progress_keep_raw: bool = False
-    max_line_bytes: int = 1 << 16
-    time_limit: float = 0.1
+    format: str = _setting("text", "read output as `text`, `json` or `yaml`: its documents become events")
+    filter: tuple[str, ...] = _setting((), "show lines that match: expressions, or names of filters")
+    exclude: tuple[str, ...] = _setting((), "leave out lines that match")
+    prefix: str = _setting("", "before each line, such as `[{source}] `; empty for none")
+    color: str = _setting("auto", "`auto` (what the view can show), `always`, `never`")
+    color_scheme: str = _setting("default", "`default`, `dark` or `light`, where lines have a prefix")
+    progress: bool = _setting(False, "show what programs draw of their progress as one line")
+    progress_libraries: tuple[str, ...] = _setting((), "look only for bars of these, such as `tqdm`")
+    progress_every_percent: float = _setting(0.0, "tell of a bar when it has moved by so much")
+    progress_every_seconds: float = _setting(0.1, "tell of a bar at most that often")
+    progress_keep_raw: bool = _setting(False, "also show bars as they were drawn")
+    max_line_bytes: int = _setting(1 << 16, "longer lines are not held to be looked at as a whole")
+    time_limit: float = _setting(0.1, "seconds that one expression may take for one line")
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check(field.name, getattr(self, field.name), field.default)
-        self.processors(ColourPolicy.page())  # has the checks of all the rest
+        for setting in fields(self):
+            _check(setting.name, getattr(self, setting.name), setting.default)
+        if any(getattr(self, setting.name) != setting.default for setting in fields(self)):
+            self.processors(ColourPolicy.page())  # has the checks of all the rest
+
+    def with_options(
+        self,
+        *,
+        filter: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        prefix: str | None = None,
+        color: str | None = None,
+        format: str | None = None,
+        progress: bool = False,
+    ) -> Settings:
+        """What the options of one run change: they add to filters, and go before all else."""
+        return replace(
+            self,
+            filter=(*self.filter, *filter),
+            exclude=(*self.exclude, *exclude),
+            prefix=self.prefix if prefix is None else prefix,
+            color=color or self.color,
+            format=format or self.format,
+            progress=progress or self.progress,
+        )
 
     def processors(self, policy: ColourPolicy) -> tuple[AnyProcessor, ...]:
-        """What does all this, in the order in which it has to be done."""
+        """What does all this, in the order in which it has to be done; nothing, where nothing is set."""
+        if all(getattr(self, setting.name) == setting.default for setting in fields(self)):
+            return ()
         processors: list[AnyProcessor] = []
         if self.progress:
             processors.append(
@@ -85,7 +113,7 @@ def load_settings() -> Settings:
 
 def settings_of(table: Mapping[str, Any]) -> Settings:
     """Raises :class:`UsageError`."""
-    names = [field.name for field in fields(Settings)]
+    names = [setting.name for setting in fields(Settings)]
     for name in table:
         if name not in names:
             raise UsageError(f"there is no setting {name!r}{way_out(name, names)}")

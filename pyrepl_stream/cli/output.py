@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
-from typing import Any
 
 from ..chain import AnyProcessor
 from ..processors import FORMATS, ColourPolicy, Recorder
 from ..processors.colour_policy import CHOICES, enable_virtual_terminal
-from ..settings import Settings, load_settings
+from ..settings import load_settings
 from .console import ERRORS, OUTPUT
 
 __all__ = ("add_output_options", "has_cursor", "processors_of")
@@ -47,30 +45,19 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     add("--record", metavar="FILE", help="record the output as an asciicast, for `pyrepl-stream replay`")
 
 
-def settings_of(arguments: argparse.Namespace) -> Settings:
-    """Those of config.toml, changed by the options. Raises :class:`UsageError`."""
-    settings = load_settings()
-    changes: dict[str, Any] = {
-        name: value
-        for name in ("prefix", "color", "format")
-        if (value := getattr(arguments, name)) is not None
-    }
-    for name in ("filter", "exclude"):
-        if given := getattr(arguments, name):
-            changes[name] = (*getattr(settings, name), *given)
-    if arguments.progress:
-        changes["progress"] = True
-    return dataclasses.replace(settings, **changes)
-
-
 def processors_of(
     arguments: argparse.Namespace, *, size: tuple[int, int], title: str
 ) -> tuple[AnyProcessor, ...]:
     """What the options ask for. Raises :class:`UsageError`."""
-    settings = settings_of(arguments)
+    settings = load_settings().with_options(
+        filter=arguments.filter,
+        exclude=arguments.exclude,
+        prefix=arguments.prefix,
+        color=arguments.color,
+        format=arguments.format,
+        progress=arguments.progress,
+    )
     recorder = [Recorder(arguments.record, size=size, title=title)] if arguments.record is not None else []
-    if settings == Settings():
-        return tuple(recorder)
     if arguments.json and settings.color != "never":
         policy = ColourPolicy.page()  # what reads the messages has a policy of its own
     else:

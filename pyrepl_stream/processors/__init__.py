@@ -20,7 +20,7 @@ from .line_filter import FILTERS, LineFilter
 from .lines import Lines
 from .pattern_matcher import PatternMatcher
 from .prefix import Prefix
-from .progress import Progress
+from .progress import Progress, progress_line
 from .recorder import Recorder
 from .route import Route
 from .strip_ansi import StripAnsi
@@ -51,6 +51,7 @@ __all__ = (
     "YamlStream",
     "processors_by_name",
     "processors_of_format",
+    "progress_line",
 )
 
 PROCESSORS: Mapping[str, type[Processor]] = MappingProxyType(

@@ -91,6 +91,11 @@ class Progress(TextProcessor[Reader]):
         state.read(data)
         return self._messages(state, message, message)
 
+    def _read_bytes(self, state: Reader, message: OutputMessage) -> Iterable[Message]:
+        state.tracker.now = message.timestamp
+        state.skip(message.text)
+        return [*self._messages(state, message, None), message]
+
     def _release(self, state: Reader, last: OutputMessage, because: Message) -> Iterable[Message]:
         if isinstance(because, (CompleteMessage, OutputMessage)):
             state.finish()

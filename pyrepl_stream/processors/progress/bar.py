@@ -17,8 +17,8 @@ class Bar:
 
     ``current`` and ``total`` are in ``unit`` (``B`` for bytes), ``rate`` in units per second, times in
     seconds, ``percentage`` from 0 to 100. None where the line does not say. ``finished``: the line
-    itself says that it is the last. ``doubtful``: it is believed only where it is drawn over, although
-    other lines of this library are believed at once.
+    itself says that it is the last. ``doubtful``: it is believed only where it is drawn over; or, if that
+    holds for all lines of this library, only over another one of its lines.
     """
 
     description: str = ""

@@ -28,7 +28,7 @@ def parse(line: str) -> Bar | None:
     rest = line[found.end() :].lstrip(" \t)]}>|:;,.-")
     if rest[:1].isalpha() and not _WORDS.match(rest):
         return None  # such as `accuracy 93% on test`
-    return Bar(line[: found.start()].rstrip(_METER).lstrip(), percentage=float(found[1]))
+    return Bar(line[: found.start()].rstrip(_METER).lstrip(), percentage=float(found[1]), doubtful=True)
 
 
 LIBRARY = Library("generic", parse, hint="%")

@@ -40,8 +40,8 @@ class Passed:
         line = self._lines.get(row)
         return row not in self.hidden and (self._fresh if line is None else line == self._last)
 
-    def emit(self, text: str, row: int, start: int, end: int) -> None:
-        """``text`` takes the program's cursor from column ``start`` of ``row`` to column ``end``."""
+    def emit(self, text: str, row: int, start: int | None, end: int) -> None:
+        """``text`` takes the program's cursor from column ``start`` (None: any) of ``row`` to ``end``."""
         self._go(row, start)
         self.out.append(text)
         self._column = end

@@ -20,6 +20,7 @@ _NOT_PLAIN = re.compile(f"[\x80-\x9f{_GLYPHS}]")
 _PRIVATE = "<=>?"
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 _LONGEST_HELD = 1 << 16  # characters
+_MOST_HELD = 1 << 12  # pieces
 _FORGET_EVERY = 64  # rows
 
 
@@ -101,20 +102,41 @@ class Reader:
             text = text[end:]
         if not text:
             return
-        if not self._is_at_plain_line():
+        has_marks = "%" in text or (not text.isascii() and bool(_NOT_PLAIN.search(text)))
+        if not self._is_at_plain_line() or (has_marks and self._may_have_bars(text)):
             self._read_tokens(text)
-        elif "%" not in text and (text.isascii() or not _NOT_PLAIN.search(text)):
-            self._read_plain(text)
-        elif _C1.search(text) or self._finder.may_believe(text):
-            self._read_tokens(text)
-        else:
-            end = text.rfind("\n") + 1
-            if not _MARKS.search(text, end):
-                end = len(text)
-            if end:
-                self._read_plain(text[:end])
-            if end < len(text):
-                self._read_tokens(text[end:])
+            return
+        end = text.rfind("\n") + 1
+        if not self.tracker.awaits and not (has_marks and _MARKS.search(text, end)):
+            end = len(text)
+        if end:
+            self._read_plain(text[:end])
+        if end < len(text):
+            self._read_tokens(text[end:])
+
+    def _may_have_bars(self, text: str) -> bool:
+        """Whether whole lines of it may be bars at first sight."""
+        return _C1.search(text) is not None or self._finder.may_believe(text)
+
+    def skip(self, text: str) -> None:
+        """Something passes that cannot be read; ``text`` is the nearest to it."""
+        self.release()
+        screen, passed = self._screen, self._passed
+        self._bars.discard(screen.row)
+        self.out += self.tracker.cover(screen.row)
+        passed.emit("", screen.row, screen.column, screen.column)
+        for _ in range(min(text.count("\n"), WINDOW)):
+            passed.line_feed(screen.row, screen.bottom, "")
+            screen.line_feed()
+        rest = text[text.rfind("\n") + 1 :]
+        self._begin_row(moved=False)
+        if rest:
+            start = screen.column
+            screen.write(rest)
+            screen.begin()
+            passed.emit("", screen.row, start, screen.column)
+        self._passing = screen.column > 0
+        self._plain = not self._passing
 
     def release(self) -> None:
         """Let go of what is held: what comes next may have nothing to do with it."""
@@ -263,7 +285,7 @@ class Reader:
                 self.out += self.tracker.clear(row)
         self._add(text, _MOVE, screen.column)
         screen.begin()
-        self._moved = True
+        self._moved = self._moved or screen.here().drawn_over
 
     # -- drawings ------------------------------------------------------------------------------
 
@@ -289,6 +311,7 @@ class Reader:
             self._sight(*found, line)
         else:
             self._candidate = (*found, line)
+            screen.here().candidate = found[0].name
         screen.begin()
 
     def _take_text(self) -> None:
@@ -335,6 +358,8 @@ class Reader:
         """Show what there is, as long as nothing more comes."""
         screen = self._screen
         if not screen.drawn:
+            if self._passed.has(screen.row) and not self._may_become_bar(""):
+                self._pass_held()
             return
         line = screen.line()
         if not self._passing and not self._may_become_bar(line):
@@ -350,8 +375,11 @@ class Reader:
     def _is_believed(self, library: Library, bar: Bar) -> bool:
         if not library.redrawn and not bar.doubtful:
             return True
-        screen = self._screen
-        return screen.here().drawn_over or self.tracker.library_at(screen.row - 1) == library.name
+        number, row = self._screen.row, self._screen.here()
+        if library.redrawn and bar.doubtful:
+            known = library.name in (row.candidate, self.tracker.library_at(number))
+            return row.drawn_over and known
+        return row.drawn_over or self.tracker.library_at(number - 1) == library.name
 
     def _may_become_bar(self, line: str) -> bool:
         row = self._screen.row
@@ -362,6 +390,7 @@ class Reader:
             or self._candidate is not None
             or row in self._bars
             or _MARKS.search(line) is not None
+            or self.tracker.awaits
             or self.tracker.is_live_at(row - 1)
         )
 
@@ -382,7 +411,7 @@ class Reader:
             return
         self._held.append((text, kind, start))
         self._held_size += len(text)
-        if self._held_size > _LONGEST_HELD:
+        if self._held_size > _LONGEST_HELD or len(self._held) > _MOST_HELD:
             if self._screen.row in self._bars and not self._screen.drawn:
                 self._drop_held()
             else:
@@ -401,8 +430,11 @@ class Reader:
             self._pass_controls()
             return
         if held:
-            start = next((start for _, kind, start in held if kind == _SHOWN), held[0][2])
-            start = 0 if held[0][0] == "\r" else start if row in self._passed.hidden else held[0][2]
+            start: int | None = held[0][2]
+            if held[0][0] == "\r":
+                start = None
+            elif row in self._passed.hidden:
+                start = next((start for _, kind, start in held if kind == _SHOWN), start)
             self._passed.emit("".join(item[0] for item in held), row, start, self._screen.column)
             for text, kind, _ in held:
                 if kind == _OTHER:

@@ -14,10 +14,14 @@ WINDOW = 200
 
 @dataclass
 class Row:
-    """``cells`` is what the row shows; ``drawn_over`` says that the cursor came back to draw there again."""
+    """What a row shows, and whether the cursor came back to draw there again.
+
+    ``candidate`` is for the owner: whose line it may have been.
+    """
 
     cells: str = ""
     drawn_over: bool = False
+    candidate: str = ""
 
 
 class Screen:
@@ -72,21 +76,22 @@ class Screen:
 
     def to_column(self, column: int) -> None:
         """Whatever is drawn next is drawn over what is there."""
-        if column < self.column and (row := self.rows.get(self.row)) is not None and row.cells:
+        row = self.rows.get(self.row)
+        if row is not None and column < len(row.cells) - 1:  # one back is bold print, as in manual pages
             row.drawn_over = True
         self.column = max(0, column)
 
     def erase_line(self, how: int) -> None:
         """0: from the cursor on, 1: up to it, 2: all."""
         row = self.here()
+        if how == 2 or (self.column == 0 and row.cells):
+            row.drawn_over = True  # nobody clears a line that is to stay as it is
         if how == 0:
             row.cells = row.cells[: self.column]
         elif how == 1:
             row.cells = " " * min(self.column + 1, len(row.cells)) + row.cells[self.column + 1 :]
         else:
             row.cells = ""
-        if how == 2 or self.column == 0:
-            row.drawn_over = True  # nobody clears a line that is to stay as it is
 
     def erase_below(self) -> list[int]:
         """The rows below the cursor's; these are empty then."""

@@ -43,6 +43,7 @@ class _Tracked:
     seen: tuple[int, int] = (0, 0)  # the last sightings, the newest last
     cleared: int | None = None  # what the tracker's clock was when the row was emptied
     covered: bool = False  # something else is drawn on its row now
+    guessed: Bar | None = None
     told: Bar | None = None
     told_at: float = 0.0
 
@@ -94,7 +95,11 @@ class Tracker:
         tracked.seen = (tracked.seen[1], self._clock)
         if not tracked.finished:
             tracked.bar, tracked.line = bar, line
-            yield from self._finish(tracked) if bar.finished else self._tell(tracked, bar, line)
+            if bar.finished:
+                yield from self._finish(tracked)
+            elif bar != tracked.guessed:  # else it was time to tell when it was drawn, or it was not
+                yield from self._tell(tracked, bar, line)
+            tracked.guessed = None
         if self._cleared:
             yield from self._finish_missing(tracked)
         if len(self._bars) > _MOST:
@@ -113,6 +118,7 @@ class Tracker:
             tracked.bar, tracked.line = bar, line
         elif tracked.finished or not _agree(tracked.bar, bar):
             return
+        tracked.guessed = bar
         yield from self._tell(tracked, bar, line)
 
     def end_guess(self) -> Iterator[Update]:
@@ -164,6 +170,11 @@ class Tracker:
         """Whether a row shows a bar that goes on."""
         tracked = self._rows.get(row)
         return tracked is not None and not tracked.lost and not at_end(tracked.bar)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether bars were wiped away that may be drawn again."""
+        return any(tracked.cleared is not None and not tracked.finished for tracked in self._cleared)
 
     # -- which bar it is -----------------------------------------------------------------------
 

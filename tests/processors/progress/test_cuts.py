@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,20 +131,11 @@ def test_the_first_and_the_last_state_of_each_bar_are_told_however_they_are_thro
 
 
 @NAMES
-def test_a_cut_into_two_changes_nothing(name: str) -> None:
-    every = 13  # all of them: in the soak test
+def test_no_cut_into_two_changes_anything(name: str, rounds: Callable[[int, int], int]) -> None:
+    every = rounds(13, 1)
     text = recordings.read(name)
     whole = seen([text])
     for place in range(1 + len(name) % every, len(text), every):
-        assert seen([text[:place], text[place:]]) == whole, place
-
-
-@pytest.mark.soak
-@NAMES
-def test_no_cut_into_two_changes_anything(name: str) -> None:
-    text = recordings.read(name)
-    whole = seen([text])
-    for place in range(1, len(text)):
         assert seen([text[:place], text[place:]]) == whole, place
 
 

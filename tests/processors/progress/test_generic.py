@@ -11,13 +11,13 @@ from pyrepl_stream.processors.progress.generic import LIBRARY
 @pytest.mark.parametrize(
     ("line", "bar"),
     [
-        ("50%", Bar("", percentage=50)),
-        ("Reading packages... 50%", Bar("Reading packages", percentage=50)),
-        ("Installing [=====>    ]  45.5 %", Bar("Installing", percentage=45.5)),
-        ("100% done", Bar("", percentage=100)),
-        ("build: 12% [34/280] 3.4s", Bar("build", percentage=12)),
-        ("pull ▕██  ▏ 45% ETA 3s", Bar("pull", percentage=45)),
-        ("(45%) 3 of 7", Bar("", percentage=45)),
+        ("50%", Bar("", percentage=50, doubtful=True)),
+        ("Reading packages... 50%", Bar("Reading packages", percentage=50, doubtful=True)),
+        ("Installing [=====>    ]  45.5 %", Bar("Installing", percentage=45.5, doubtful=True)),
+        ("100% done", Bar("", percentage=100, doubtful=True)),
+        ("build: 12% [34/280] 3.4s", Bar("build", percentage=12, doubtful=True)),
+        ("pull ▕██  ▏ 45% ETA 3s", Bar("pull", percentage=45, doubtful=True)),
+        ("(45%) 3 of 7", Bar("", percentage=45, doubtful=True)),
     ],
 )
 def test_a_line_says(line: str, bar: Bar) -> None:
