@@ -8,7 +8,17 @@ from importlib import import_module
 
 from .report import environment
 
-NAMES = ("commands", "imports", "interrupt", "latency", "memory", "throughput")
+NAMES = (
+    "colour",
+    "commands",
+    "imports",
+    "interrupt",
+    "latency",
+    "memory",
+    "processors",
+    "structured",
+    "throughput",
+)
 
 
 def main(names: list[str]) -> int:

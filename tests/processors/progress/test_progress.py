@@ -21,7 +21,9 @@ from pyrepl_stream.messages import (
     ProgressMessage,
     StreamType,
 )
+from pyrepl_stream.processors.escapes import TEXT, Escapes
 from pyrepl_stream.processors.progress import LIBRARIES, Bar, Library, Progress, register
+from pyrepl_stream.processors.progress.screen import Screen
 
 METER = "{}: {:3}%|####    | {}/10 [00:01<00:02, 3.00it/s]"
 
@@ -492,6 +494,47 @@ def test_of_a_live_area_only_the_lines_above_it_pass(
     assert {(m.bar, m.description) for m in bars(messages)} == {
         (f"rich-{task + 1}", f"task{task}") for task in range(count)
     }
+
+
+DRAWN = st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(1, 9)), max_size=15)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=5), DRAWN, CUTS)
+def test_the_reader_sees_the_rows_of_text_as_the_program_left_them(
+    is_bar: list[bool], drawn: list[tuple[int, bool, int]], at: list[int]
+) -> None:
+    def drawing(row: int, value: int) -> str:
+        return tqdm(value, f"bar {row}") if is_bar[row] else f"text {row} is {'x' * value}"
+
+    count = len(is_bar)
+    whole = "".join(f"\r{drawing(row, 1)}\n" for row in range(count))
+    for row, wipes, value in drawn:
+        if row < count:
+            up = count - row
+            whole += f"\x1b[{up}A\r" + "\x1b[2K" * wipes + drawing(row, value) + f"\x1b[{up}B\r"
+    whole += "end\n"
+    program, reader = rows_of(whole), rows_of(text(run(cut(whole, at))))
+    assert reader == [row for row, bar in zip(program, [*is_bar, False, False], strict=True) if not bar]
+
+
+def rows_of(whole: str) -> list[str]:
+    """What a terminal shows."""
+    screen = Screen()
+    for kind, part in Escapes().feed(whole):
+        if kind == TEXT:
+            screen.write(part)
+        elif part == "\n":
+            screen.line_feed()
+        elif part == "\r":
+            screen.to_column(0)
+        elif part == "\x1b[2K":
+            screen.erase_line(2)
+        elif part[-1] in "AB":
+            screen.to_row(screen.row + int(part[2:-1]) * (1 if part[-1] == "B" else -1))
+        else:
+            assert part[-1] == "C"
+            screen.to_column(screen.column + int(part[2:-1]))
+    return [screen.rows[row].cells if row in screen.rows else "" for row in range(screen.bottom + 1)]
 
 
 @given(

@@ -1,0 +1,62 @@
+"""A flood through slow processors: memory stays flat, and every byte is there or in a gap."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+# A process of its own, as the peak of memory is a process's. The processor is slow: it waits at each message.
+PROGRAM = """
+import json, os, resource, sys, time
+from pyrepl_stream import Branch, GapMessage, OutputMessage, run_process
+
+policy, size = sys.argv[1], int(sys.argv[2])
+got = {"output": 0, "gaps": 0}
+
+def slow(message):
+    time.sleep(0.002)
+    if isinstance(message, OutputMessage):
+        got["output"] += len(message.data)
+    elif isinstance(message, GapMessage):
+        got["gaps"] += message.bytes
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+run_process(["true"], pty=False).wait()
+before = peak()
+command = ["/bin/sh", "-c", f"yes 'a line of some length, as programs print them' | head -c {size}"]
+branch = Branch(slow, overflow=policy, queue_bytes=1 << 20)
+read, logs, last = 0, 0, 0
+for message in run_process(command, pty=False, processors=[branch]):
+    if isinstance(message, OutputMessage):
+        read += len(message.data)
+    logs += str(getattr(message.type, "value", "")) == "log"
+got.update(read=read, logs=logs, growth=peak() - before)
+print(json.dumps(got), flush=True)
+os._exit(0)
+"""
+MOST = 48 << 20  # bytes of memory: journal, queue, what is in flight, and what the allocator keeps of it
+
+
+@pytest.mark.parametrize("policy", ["block", "drop_oldest", "drop_newest", "fail"])
+@pytest.mark.parametrize("size", [20_000_000, pytest.param(200_000_000, marks=pytest.mark.soak)])
+def test_a_slow_branch_costs_no_memory_and_each_byte_is_there_or_in_a_gap(policy: str, size: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, policy, str(size)],
+        capture_output=True, text=True, timeout=300, check=True, env=os.environ,
+    )  # fmt: skip
+    got = json.loads(done.stdout)
+    assert got["read"] == size  # the reader itself lost nothing
+    assert got["growth"] < MOST
+    if policy == "fail":
+        assert got["logs"] == 1
+        assert 0 < got["output"] < size
+    else:
+        assert got["output"] + got["gaps"] == size
+        assert (got["gaps"] == 0) == (policy == "block")
+        assert got["logs"] == 0
