@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -44,8 +45,10 @@ MOST = 48 << 20  # bytes of memory: journal, queue, what is in flight, and what 
 
 
 @pytest.mark.parametrize("policy", ["block", "drop_oldest", "drop_newest", "fail"])
-@pytest.mark.parametrize("size", [20_000_000, pytest.param(200_000_000, marks=pytest.mark.soak)])
-def test_a_slow_branch_costs_no_memory_and_each_byte_is_there_or_in_a_gap(policy: str, size: int) -> None:
+def test_a_slow_branch_costs_no_memory_and_each_byte_is_there_or_in_a_gap(
+    policy: str, rounds: Callable[[int, int], int]
+) -> None:
+    size = rounds(20_000_000, 200_000_000)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, policy, str(size)],
         capture_output=True, text=True, timeout=300, check=True, env=os.environ,
