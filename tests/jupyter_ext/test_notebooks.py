@@ -117,3 +117,29 @@ def test_papermill_stops_at_a_failing_cell_and_keeps_its_output(failing: Path) -
     assert "ZeroDivisionError: division by zero" in done.stderr
     assert not (failing.parent / "reached").exists()
     assert "before" in (failing.parent / "out.ipynb").read_text()
+
+
+def test_nbclient_runs_the_notebook_of_processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = tmp_path / "processors.ipynb"  # it writes beside itself
+    notebook.write_bytes((ROOT / "notebooks" / "processors.ipynb").read_bytes())
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYREPL_STREAM_CONFIG_DIR", str(tmp_path))
+    executed = _execute(notebook)
+    texts = _texts(executed)
+    assert "Remote progress: 100%" in texts[1]
+    assert "Receiving objects:" not in texts[1].replace("| Receiving objects", "")
+    assert "400" in texts[1].splitlines()
+    assert texts[2].splitlines() == ["working on 0", "working on 1", "working on 2"]
+    assert "warning: disk is slow" in texts[4]
+    assert "retrying" not in texts[4]
+    assert "starting" not in texts[4]
+    assert texts[6] == "KeyError: not quite\n"
+    assert texts[8].splitlines()[:2] == ["loss 0.1", "epoch {'number': '1', 'of': '3'}"]
+    assert texts[9] == texts[10].replace("\r", "") + "\n" == "".join(f"epoch {n}/3 loss=0.{n}\n" for n in (1, 2, 3)) + "\n"
+    (result,) = (
+        output["data"]["text/plain"]
+        for cell in executed.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "execute_result"
+    )
+    assert result == "[('step', 1.0), ('step', 0.5), ('step', 0.3333333333333333)]"

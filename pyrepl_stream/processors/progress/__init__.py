@@ -12,7 +12,8 @@ from ...messages import CompleteMessage, Message, OutputMessage, ProgressMessage
 from ..text import TextProcessor
 from . import click, curl, docker, generic, git, npm, pip, progressbar2, rich, rsync, tqdm, wget
 from .bar import LIBRARIES, Bar, Library, register
-from .reader import Finder, Reader
+from .finder import Finder
+from .reader import Reader
 from .shown import progress_line
 from .tracker import Throttle, Tracker, Update
 from .units import percentage

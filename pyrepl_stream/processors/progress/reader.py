@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from itertools import islice
 
 from ..escapes import CONTROL, CSI, TEXT, Escapes
 from .bar import Bar, Library
+from .finder import Finder
 from .passed import Passed
 from .screen import LONGEST_ROW, WINDOW, Screen
 from .tracker import Tracker, Update
 
-__all__ = ("Finder", "Reader")
+__all__ = ("Reader",)
 
 _GLYPHS = "\u2500-\u257b\u2580-\u259f\u25a0-\u25ff\u2800-\u28ff"  # lines, blocks, shapes, braille
-_MARKS = re.compile(f"[%{_GLYPHS}]")
+_MARKS = re.compile(f"[\b\r\x1b\x80-\x9f%{_GLYPHS}]")
 _NOT_PLAIN = re.compile(f"[\x80-\x9f{_GLYPHS}]")
 _PRIVATE = "<=>?"
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 _LONGEST_HELD = 1 << 16  # characters
 _MOST_HELD = 1 << 12  # pieces
 _FORGET_EVERY = 64  # rows
-
-
-class Finder:
-    """Asks libraries whose line it is."""
-
-    def __init__(self, libraries: Iterable[Library]) -> None:
-        self._libraries = [(library, re.compile(library.hint)) for library in libraries]
-        self._ending = [(library, hint) for library, hint in self._libraries if library.end]
-        hints = [f"(?:{library.hint})" for library, _ in self._libraries if not library.redrawn]
-        self._believed = re.compile("|".join(hints) or "(?!)")
-
-    def find(self, line: str) -> tuple[Library, Bar] | None:
-        for library, hint in self._libraries:
-            if hint.search(line) and (bar := library.parse(line)) is not None:
-                return library, bar
-        return None
-
-    def find_beginning(self, line: str) -> tuple[Library, Bar, int] | None:
-        """A bar with which a longer line begins, and where it ends; of libraries that say how theirs end."""
-        for library, hint in self._ending:
-            if hint.search(line) and library.parse(line) is None:
-                for found in islice(re.finditer(library.end, line), 4):
-                    if (bar := library.parse(line[: found.end()])) is not None:
-                        return library, bar, found.end()
-        return None
-
-    def may_believe(self, text: str) -> bool:
-        """Whether a line of ``text`` may be one that is a bar at first sight."""
-        return self._believed.search(text) is not None
 
 
 class Reader:
@@ -93,30 +63,35 @@ class Reader:
     # -- chunks --------------------------------------------------------------------------------
 
     def read(self, text: str) -> None:
-        if "\r" in text or "\b" in text or "\x1b" in text:
-            self._read_tokens(text)
-            return
         if not self._is_at_plain_line():
             end = text.find("\n") + 1 or len(text)  # of the line that has begun
             self._read_tokens(text[:end])
             text = text[end:]
-        if not text:
-            return
-        has_marks = "%" in text or (not text.isascii() and bool(_NOT_PLAIN.search(text)))
-        if not self._is_at_plain_line() or (has_marks and self._may_have_bars(text)):
+            if not text:
+                return
+        end = text.rfind("\n") + 1
+        if not self._is_at_plain_line() or not self._has_only_lines(text[:end] if end < len(text) else text):
             self._read_tokens(text)
             return
-        end = text.rfind("\n") + 1
-        if not self.tracker.awaits and not (has_marks and _MARKS.search(text, end)):
+        if not self.tracker.awaits and not _MARKS.search(text, end):
             end = len(text)
         if end:
             self._read_plain(text[:end])
         if end < len(text):
             self._read_tokens(text[end:])
 
-    def _may_have_bars(self, text: str) -> bool:
-        """Whether whole lines of it may be bars at first sight."""
-        return _C1.search(text) is not None or self._finder.may_believe(text)
+    def _has_only_lines(self, text: str) -> bool:
+        """Whether this is text, in colours at most, and no bar: as most output is, so it has to be fast."""
+        if "\b" in text or ("\r" in text and text.count("\r") != text.count("\r\n")):
+            return False
+        has_colours = "\x1b" in text
+        if has_colours and not _COLOURED.fullmatch(text):
+            return False
+        if "%" not in text and (text.isascii() or not _NOT_PLAIN.search(text)):
+            return True
+        if _C1.search(text):
+            return False
+        return not self._finder.may_believe(_COLOUR.sub("", text) if has_colours else text)
 
     def skip(self, text: str) -> None:
         """Something passes that cannot be read; ``text`` is the nearest to it."""
@@ -208,10 +183,11 @@ class Reader:
 
     def _sequence(self, text: str) -> None:
         screen, final = self._screen, text[-1]
-        first, second = _numbers(text)
         if final == "m":
             self._add(text, _STYLE, screen.column)
-        elif any(mark in text for mark in _PRIVATE):
+            return
+        first, second = _numbers(text)
+        if any(mark in text for mark in _PRIVATE):
             self._add(text, _OTHER, screen.column)
         elif final in "ABEF":
             count = max(first, 1)
@@ -369,8 +345,19 @@ class Reader:
         if found is None or not self._is_believed(*found):
             return
         library, bar = found
-        if not library.redrawn or library.name == self.tracker.library_at(screen.row):
+        if self._is_styled():
+            return  # its last column is not whole
+        if library.name == self.tracker.library_at(screen.row) or (not library.redrawn and self._is_live()):
             self.out += self.tracker.guess(screen.row, library.name, bar, line)
+
+    def _is_live(self) -> bool:
+        """Whether somebody draws here, and does not only print lines."""
+        return self._moved or self._cursor_hidden or self.tracker.is_live_at(self._screen.row - 1)
+
+    def _is_styled(self) -> bool:
+        """Whether what is held ends in a colour."""
+        styles = [text for text, kind, _ in self._held if kind == _STYLE]
+        return bool(styles) and styles[-1] not in ("\x1b[0m", "\x1b[m", "\x1b[39m")
 
     def _is_believed(self, library: Library, bar: Bar) -> bool:
         if not library.redrawn and not bar.doubtful:
@@ -477,6 +464,8 @@ _Held = tuple[str, str, int]
 _SHOWN, _STYLE, _MOVE, _OTHER = "shown", "style", "move", "other"
 
 _C1 = re.compile("[\x80-\x9f]")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOURED = re.compile(r"[^\x1b\x80-\x9f]*(?:\x1b\[[0-9;:]*m[^\x1b\x80-\x9f]*)*")
 
 
 def _numbers(sequence: str) -> tuple[int, int]:

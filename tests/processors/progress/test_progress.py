@@ -252,6 +252,14 @@ def test_a_partial_line_that_may_become_a_bar_is_held(line: str) -> None:
     assert text(run([line])) == line
 
 
+def test_the_beginning_of_a_first_drawing_may_have_passed_as_a_line() -> None:
+    drawings = "ing: 10%\rCounting: 20%\rCounting: 30%\nnext\n"
+    assert text(run(["Count" + drawings])) == "next\n"
+    cut_early = run(["Count", drawings])
+    assert text(cut_early) == "Counting: 10%\r\nnext\n"
+    assert {m.bar for m in bars(cut_early)} == {"generic-1"}
+
+
 @pytest.mark.parametrize("between", [GapMessage("job", 2, first=2), InputRequestMessage("job", 2)])
 def test_a_gap_and_a_request_for_input_release_what_is_held_and_bars_go_on(between: Message) -> None:
     processor = Progress(every_seconds=0)
