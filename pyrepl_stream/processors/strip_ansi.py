@@ -58,6 +58,8 @@ class TextRewriter(TextProcessor[State]):
     them is rewritten; a sequence that begins in text does not end in such bytes, nor the reverse.
     """
 
+    _goes_on = (InputRequestMessage,)  # its line goes on behind the answer, with the styles that are on
+
     @abstractmethod
     def _rewrite(self, state: State, text: str, message: Message) -> str:
         """What to show for the next text, in which no sequence is unfinished."""
@@ -95,16 +97,6 @@ class TextRewriter(TextProcessor[State]):
 
     def _release(self, state: State, last: OutputMessage, because: Message) -> Iterable[Message]:
         return _with_text(last, self._end(state, last), state.of_bytes)
-
-    def _release_all(self, because: Message) -> Iterable[Message]:
-        """After a question its line goes on, with the styles that are on: they are not forgotten."""
-        streams = [(key, state, self._last[key]) for key, state in self._states.items()]
-        released = super()._release_all(because)
-        if isinstance(because, InputRequestMessage):
-            for key, state, last in streams:
-                if state:
-                    self._states[key], self._last[key] = state, last
-        return released
 
     def _rewrite_fields(self, message: Message) -> Message:
         if isinstance(message, LogMessage):

@@ -32,6 +32,8 @@ class TextProcessor(ABC, Generic[State]):
     """
 
     never_waits: ClassVar[bool] = True
+    _goes_on: ClassVar[tuple[type[Message], ...]] = ()
+    """Kinds of message that release what is held, and behind which the stream's state goes on."""
 
     def __init__(self) -> None:
         self._states: dict[_Key, State] = {}
@@ -95,6 +97,8 @@ class TextProcessor(ABC, Generic[State]):
         ended = [key for key in self._states if key[0] == because.execution_id]
         messages: list[Message] = []
         for key in sorted(ended, key=lambda key: self._last[key].sequence):
-            state, last = self._states.pop(key), self._last.pop(key)
-            messages += self._release(state, replace(last, sequence=because.span_start), because)
+            state, last = self._states.pop(key), replace(self._last.pop(key), sequence=because.span_start)
+            messages += self._release(state, last, because)
+            if state and isinstance(because, self._goes_on):
+                self._states[key], self._last[key] = state, last
         return messages

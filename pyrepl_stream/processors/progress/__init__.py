@@ -8,7 +8,14 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from ...errors import UsageError
-from ...messages import CompleteMessage, Message, OutputMessage, ProgressMessage
+from ...messages import (
+    CompleteMessage,
+    GapMessage,
+    InputRequestMessage,
+    Message,
+    OutputMessage,
+    ProgressMessage,
+)
 from ..text import TextProcessor
 from . import click, curl, docker, generic, git, npm, pip, progressbar2, rich, rsync, tqdm, wget
 from .bar import LIBRARIES, Bar, Library, register
@@ -46,6 +53,8 @@ class Progress(TextProcessor[Reader]):
 
     Raises :class:`UsageError` for names of libraries that are not known and for negative limits.
     """
+
+    _goes_on = (GapMessage, InputRequestMessage)  # what comes next draws on the same bars
 
     def __init__(
         self,
@@ -104,8 +113,6 @@ class Progress(TextProcessor[Reader]):
                 self._names.pop(because.execution_id, None)
         else:
             state.release()
-            key = (last.execution_id, last.stream, last.source)
-            self._states[key], self._last[key] = state, last  # what comes next draws on the same bars
         return self._messages(state, last, None)
 
     def _messages(self, state: Reader, place: OutputMessage, whole: OutputMessage | None) -> list[Message]:
