@@ -49,6 +49,9 @@ def processors_of(
     arguments: argparse.Namespace, *, size: tuple[int, int], title: str
 ) -> tuple[AnyProcessor, ...]:
     """What the options ask for. Raises :class:`UsageError`."""
+    recorder = [Recorder(arguments.record, size=size, title=title)] if arguments.record is not None else []
+    if arguments.interactive:
+        return tuple(recorder)  # what draws its own screen is passed on as it is, whatever the settings
     settings = load_settings().with_options(
         filter=arguments.filter,
         exclude=arguments.exclude,
@@ -57,7 +60,6 @@ def processors_of(
         format=arguments.format,
         progress=arguments.progress,
     )
-    recorder = [Recorder(arguments.record, size=size, title=title)] if arguments.record is not None else []
     if arguments.json and settings.color != "never":
         policy = ColourPolicy.page()  # what reads the messages has a policy of its own
     else:

@@ -140,6 +140,10 @@ def _check(arguments: argparse.Namespace, parser: Parser) -> None:
         ):
             if given:
                 error(f"{option} needs a terminal: leave out --no-tty")
+    if arguments.interactive:
+        for name in ("filter", "exclude", "prefix", "color", "format", "progress"):
+            if getattr(arguments, name):
+                error(f"--{name} needs output that can be held and changed: leave out --interactive")
     if "files" in (arguments.activity or ()) and not arguments.watch:
         error("--activity files needs --watch PATH")
     if arguments.watch and arguments.activity is not None and "files" not in arguments.activity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from ..messages import (
     CompleteMessage,
@@ -15,15 +16,11 @@ from ..messages import (
     ProgressMessage,
     StreamType,
 )
-from ..processors.progress import progress_line
 from ..wire import encode
+from .bars import Bars
 from .console import ERRORS, OUTPUT, Console
 
 __all__ = ("Show",)
-
-_ERASE = b"\r\x1b[2K"
-_STEP = 10  # per cent between two lines of a bar, where it cannot be drawn over
-
 
 class Show:
     """Shows messages, neighbours of one stream in one write. ``cursor``: stderr is where one can move."""
@@ -31,11 +28,10 @@ class Show:
     def __init__(self, console: Console, *, as_json: bool = False, cursor: bool = False) -> None:
         self._console = console
         self._json = as_json
-        self._cursor = cursor
         self.complete: CompleteMessage | None = None
-        self._bar = b""  # the line of the newest bar, when it is on the screen
+        self._bars = Bars(self._write_bars, self._columns if cursor else None)
+        self._on_screen = [number for number in (OUTPUT, ERRORS) if os.isatty(number)]
         self._at_start = True  # of a line, on the screen
-        self._told: dict[str, float] = {}  # by bar, where there is no cursor: the percentage told last
 
     def show(self, messages: list[Message]) -> None:
         """Raises :class:`BrokenPipeError` when nobody reads."""
@@ -80,56 +76,36 @@ class Show:
             self._say(message.value or message.name)
 
     def _say(self, text: str) -> None:
-        self._erase()
+        self._bars.erase()
         self._console.say(text)
         self._draw()
 
     def _write(self, descriptor: int, data: bytes) -> None:
         if data:
-            self._erase()
+            self._bars.erase()
             self._console.write(descriptor, data)
-            self._at_start = data.endswith(b"\n")
+            if descriptor in self._on_screen:
+                self._at_start = data.endswith(b"\n")
             self._draw()
 
-    # -- progress ------------------------------------------------------------------------------
-
     def _progress(self, message: ProgressMessage) -> None:
-        line = progress_line(message)
-        if not self._cursor:
-            if self._is_due(message):
-                self._console.write(ERRORS, line.encode("utf-8", "replace") + b"\n")
-            return
-        size = self._console.size()
-        columns = size[1] if size else 80
-        self._erase()
-        self._bar = line[: columns - 1].encode("utf-8", "replace")
-        if message.finished and self._at_start:
-            self._console.write(ERRORS, self._bar + b"\n")
-            self._bar = b""
+        if message.finished and not self._at_start:
+            self._console.write(ERRORS, b"\n")  # its last state stays, on a line of its own
+            self._at_start = True
+        self._bars.show(message)
         self._draw()
 
-    def _is_due(self, message: ProgressMessage) -> bool:
-        """Whether a bar that cannot be drawn over has moved by a step, or ends."""
-        before = self._told.get(message.bar)
-        now = message.percentage or 0.0
-        if before is not None and not message.finished and now // _STEP <= before // _STEP:
-            return False
-        if message.finished:
-            self._told.pop(message.bar, None)
-        else:
-            self._told[message.bar] = now
-        return True
+    def _write_bars(self, text: str) -> None:
+        self._console.write(ERRORS, text.encode("utf-8", "replace"))
 
-    def _erase(self) -> None:
-        if self._bar and self._at_start:
-            self._console.write(ERRORS, _ERASE)
+    def _columns(self) -> int:
+        size = self._console.size()
+        return size[1] if size else 80
 
     def _draw(self) -> None:
-        """Where a line has begun there is no room for it: it comes back behind the line's end."""
-        if self._bar and self._at_start:
-            self._console.write(ERRORS, self._bar)
+        if self._at_start:  # else there is no room for bars: they come back behind the line's end
+            self._bars.draw()
 
     def close(self) -> None:
         """Leave the screen as it is to be: nothing is under way any more."""
-        self._erase()
-        self._bar = b""
+        self._bars.erase()

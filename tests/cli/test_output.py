@@ -106,7 +106,7 @@ def test_progress_is_a_line_every_ten_per_cent_where_no_line_can_be_drawn_over()
 
 def test_progress_overwrites_its_line_on_a_terminal() -> None:
     out = on_terminal("--progress", "--", sys.executable, "-c", BAR)
-    assert b"\r\x1b[2KRemote progress: 100% | 99 it/s" in out
+    assert b"\r\x1b[JRemote progress: 100% | 99 it/s" in out
     assert b"|##" not in out
     assert out.endswith(b"end\r\n")
 
