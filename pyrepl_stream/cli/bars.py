@@ -63,8 +63,8 @@ class Bars:
         now = message.percentage or 0.0
         if message.finished:
             self._told.pop(message.bar, None)
-        elif before is not None and now // _STEP <= before // _STEP:
-            return False
+        elif now >= 100 or (before is not None and now // _STEP <= before // _STEP):
+            return False  # of a whole one the end is told
         else:
             self._told[message.bar] = now
         return True
