@@ -10,6 +10,8 @@ from typing import NoReturn
 
 from IPython.core.error import UsageError
 
+from pyrepl_stream import add_output_options
+
 __all__ = ("Arguments", "parse", "option_names", "help_text")
 
 
@@ -30,7 +32,7 @@ class Arguments:
     filter: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     prefix: str | None = None
-    no_color: bool = False
+    color: str | None = None
     format: str | None = None
     progress: bool = False
     record: str | None = None
@@ -101,7 +103,14 @@ def _parser() -> _Parser:
     add("--plain", action="store_true", help="show the output as plain text")
     add("--verbose", action="store_true", help="say what is run, and how it ended")
     add("--no-streaming", action="store_true", help="show the output at the end, all at once")
-    _add_output(parser)
+    output = parser.add_argument_group("what is done to the output (%config RemoteStream has the defaults)")
+    add_output_options(output)
+    output.add_argument(
+        "--events",
+        type=_name,
+        metavar="NAME",
+        help="bind a list to NAME at the start; events go there, as they come, and not into the cell",
+    )
     commands = parser.add_argument_group("with --shell or --profile")
     add = commands.add_argument
     add("--no-tty", action="store_true", help="run the command on pipes, its stderr apart")
@@ -135,38 +144,6 @@ def _parser() -> _Parser:
         help="an option of the profile, such as model=NAME",
     )
     return parser
-
-
-def _add_output(parser: _Parser) -> None:
-    output = parser.add_argument_group("what is done to the output (%config RemoteStream has the defaults)")
-    add = output.add_argument
-    add(
-        "--filter",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="show lines that match an expression, or `errors`, `warnings`, `no-progress`, `no-debug`, "
-        "`no-blank` (again for more)",
-    )
-    add("--exclude", action="append", default=[], metavar="PATTERN", help="leave out lines that match")
-    add(
-        "--prefix",
-        nargs="?",
-        const="[{source}] ",
-        metavar="TEMPLATE",
-        help="before each line: {source}, {stream}, {time}, {elapsed}, {host}; `--prefix` alone at the end "
-        "of the line is '[{source}] '",
-    )
-    add("--no-color", action="store_true", help="take colours out")
-    add("--format", choices=("text", "json", "yaml"), help="read the output as that: documents become events")
-    add("--progress", action="store_true", help="show what programs draw of their progress as one line")
-    add("--record", metavar="FILE", help="record the output as an asciicast, for `pyrepl-stream replay`")
-    add(
-        "--events",
-        type=_name,
-        metavar="NAME",
-        help="bind a list to NAME at the start; events go there, as they come, and not into the cell",
-    )
 
 
 def option_names() -> list[str]:

@@ -53,7 +53,7 @@ class RemoteStream(Configurable):
             filter=arguments.filter,
             exclude=arguments.exclude,
             prefix=arguments.prefix,
-            color="never" if arguments.no_color else None,
+            color=arguments.color,
             format=arguments.format,
             progress=arguments.progress,
         )

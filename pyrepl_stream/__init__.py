@@ -96,7 +96,7 @@ _MODULES = {
         "processors_of_format",
         "progress_line",
     ),
-    "settings": ("Settings", "load_settings"),
+    "settings": ("Settings", "add_output_options", "load_settings"),
     "profiles": (
         "Profile",
         "ProfileRun",

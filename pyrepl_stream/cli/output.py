@@ -6,52 +6,31 @@ import argparse
 import os
 
 from ..chain import AnyProcessor
-from ..processors import FORMATS, ColourPolicy, Recorder
-from ..processors.colour_policy import CHOICES, enable_virtual_terminal
-from ..settings import load_settings
+from ..processors import ColourPolicy, Recorder
+from ..processors.colour_policy import enable_virtual_terminal
+from ..settings import add_output_options, load_settings
 from .console import ERRORS, OUTPUT
 
-__all__ = ("add_output_options", "has_cursor", "processors_of")
-
-_DEFAULT_PREFIX = "[{source}] "
+__all__ = ("add_options", "has_cursor", "processors_of")
 
 
-def add_output_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "output",
-        "Without these, and without settings in config.toml, every byte is passed on as it is.",
-    )
-    add = group.add_argument
-    add(
-        "--filter",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="show lines that match: an expression, or errors, warnings, no-progress, no-debug, no-blank; "
-        "may be repeated",
-    )
-    add("--exclude", action="append", default=[], metavar="PATTERN", help="leave out lines that match")
-    add(
-        "--prefix",
-        nargs="?",
-        const=_DEFAULT_PREFIX,
-        metavar="TEMPLATE",
-        help="before each line: {source}, {stream}, {time}, {elapsed}, {host} (default: '[{source}] ')",
-    )
-    add("--color", choices=CHOICES, help="colours (default: for a terminal, as NO_COLOR and others say)")
-    add("--no-color", dest="color", action="store_const", const="never", help="the same as --color never")
-    add("--format", choices=tuple(FORMATS), help="read the output as that, and show its documents as JSON")
-    add("--progress", action="store_true", help="show what programs draw of their progress as one line")
-    add("--record", metavar="FILE", help="record the output as an asciicast, for `pyrepl-stream replay`")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    what = "Without these, and without settings in config.toml, every byte is passed on as it is."
+    add_output_options(parser.add_argument_group("output", what))
 
 
 def processors_of(
     arguments: argparse.Namespace, *, size: tuple[int, int], title: str
 ) -> tuple[AnyProcessor, ...]:
     """What the options ask for. Raises :class:`UsageError`."""
-    recorder = [Recorder(arguments.record, size=size, title=title)] if arguments.record is not None else []
+    def recorder() -> list[AnyProcessor]:
+        """Made when all else is known to be right, as it empties its file."""
+        if arguments.record is None:
+            return []
+        return [Recorder(arguments.record, size=size, title=title)]
+
     if arguments.interactive:
-        return tuple(recorder)  # what draws its own screen is passed on as it is, whatever the settings
+        return tuple(recorder())  # what draws its own screen is passed on as it is, whatever the settings
     settings = load_settings().with_options(
         filter=arguments.filter,
         exclude=arguments.exclude,
@@ -66,7 +45,7 @@ def processors_of(
         policy = ColourPolicy.of(os.isatty(OUTPUT), os.environ, choice=settings.color)
         if policy.depth:
             enable_virtual_terminal()
-    return (*recorder, *settings.processors(policy))
+    return (*recorder(), *settings.processors(policy))
 
 
 def has_cursor() -> bool:

@@ -21,7 +21,7 @@ from ..process.terminal import Terminal, open_terminal
 from ..process.tree import adopt_orphans
 from . import parser as parsing
 from .console import INPUT, Console
-from .output import add_output_options, has_cursor, processors_of
+from .output import add_options, has_cursor, processors_of
 from .parser import Parser
 from .show import Show
 
@@ -103,7 +103,7 @@ def add_to(subparsers: Any) -> None:
     add("--json", action="store_true", help="one line of JSON for each message on stdout")
     add("--no-streaming", action="store_true", help="show the output at the end")
     add("--verbose", action="store_true", help="say on stderr what runs and how it ended")
-    add_output_options(parser)
+    add_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
