@@ -2,7 +2,8 @@
 
 The columns are those of ``rich.progress``: percentage, m of n, bytes, speed, times. With a column of
 another kind behind the bar the line is none of these. A bar without any column (a task without a total
-has blank ones) may also be a rule that somebody printed, so it is believed only where it is drawn over.
+has blank ones) may also be a rule that somebody printed, and one with nothing but counts and a speed may be
+the beginning of a line of pip, so these are believed only where they are drawn over.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def parse(line: str) -> Bar | None:
         speed,
         times[0] if len(times) > 1 else None,
         times[-1] if times else None,
-        doubtful=not columns and not times,
+        doubtful=percentage is None and not times and not (columns and before),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -74,6 +75,9 @@ TEXT = {
     "percentages": "accuracy 93% on test\n[ 50%] Building CXX object\ndone\n",
 }
 NAMES = pytest.mark.parametrize("name", list(BARS))
+TOOLS = sorted(set(recordings.names()) - set(BARS))
+# These draw a bar's first state without a carriage return before it.
+BEGIN_WITHOUT_MARKS = {"curl-bar-unknown", "git-clone", "git-repack", "wget-dot"}
 
 
 def messages_of(chunks: list[str]) -> list[Message]:
@@ -137,6 +141,35 @@ def test_no_cut_into_two_changes_anything(name: str, rounds: Callable[[int, int]
     whole = seen([text])
     for place in range(1 + len(name) % every, len(text), every):
         assert seen([text[:place], text[place:]]) == whole, place
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_no_cut_into_two_changes_the_bars_of_a_tool(name: str, rounds: Callable[[int, int], int]) -> None:
+    every = rounds(53, 1)
+    text = recordings.read(name)
+    passed, bars = seen([text])
+    for place in range(1 + len(name) % every, len(text), every):
+        cut_passed, cut_bars = seen([text[:place], text[place:]])
+        assert cut_bars == bars, place
+        if cut_passed != passed:
+            assert name in BEGIN_WITHOUT_MARKS
+            check_that_a_beginning_passed(text, place, passed, cut_passed)
+
+
+def test_a_bar_of_pip_that_is_cut_before_its_name_is_not_named_after_rich() -> None:
+    text = recordings.read("pip-install")
+    place = text.index(" [made-up-")
+    _, bars = seen([text[:place], text[place:]])
+    assert [bar.bar for bar in bars] == ["pip-1"]
+
+
+def check_that_a_beginning_passed(text: str, place: int, passed: str, cut_passed: str) -> None:
+    """The first drawing of a bar, cut before anything in it looks like one, passes as a line of text."""
+    start = text.rfind("\n", 0, place) + 1
+    assert start < place
+    assert not re.search(r"[\r\x1b%]", text[start:place]), place
+    drawing = re.split(r"[\r\n\x1b]", text[start:])[0]
+    assert drawing in cut_passed and drawing not in passed, place
 
 
 @NAMES

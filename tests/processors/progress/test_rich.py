@@ -21,6 +21,8 @@ FULL, PART = "━" * 10, "━━━━╺━━━━━"
         (f"{PART} 1.0/? GiB • 1 day, 0:00:01", Bar("", 2**30, None, "B", remaining=86401)),
         (f"wait {FULL}", Bar("wait", doubtful=True)),
         (f"{FULL} 100%", Bar("", percentage=100)),
+        (f"{PART} 3/7", Bar("", 3, 7, doubtful=True)),  # pip may go on with ` [name]`
+        (f"{PART} 1.5/5.0 MB 2.5 MB/s", Bar("", 1.5e6, 5e6, "B", None, 2.5e6, doubtful=True)),
     ],
 )
 def test_a_line_says(line: str, bar: Bar) -> None:
