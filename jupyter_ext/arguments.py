@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import keyword
 import shlex
 from dataclasses import dataclass
 from typing import NoReturn
@@ -66,7 +67,7 @@ def _seconds(text: str) -> float:
 
 
 def _name(text: str) -> str:
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name that Python code could use")
     return text
 
@@ -181,6 +182,8 @@ def _check(arguments: Arguments, parser: _Parser) -> None:
         near = difflib.get_close_matches(arguments.target, ["thread:"], 1, 0.6)
         hint = f"did you mean {near[0]}?" if near else "known are thread: and thread:NAME"
         raise UsageError(f"%%remote_stream does not know the target {arguments.target!r}; {hint}")
+    if (arguments.prefix or "").startswith("thread:"):
+        parser.error(f"--prefix takes {arguments.prefix!r} as its template: put the target before it")
     if arguments.options and arguments.profile is None:
         parser.error("--set is for --profile NAME")
     if not arguments.shell and arguments.profile is None:

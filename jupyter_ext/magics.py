@@ -123,6 +123,9 @@ class RemoteStreamMagics(Magics):
         arguments = parse(line)
         if not cell.strip():
             raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
+        command = None
+        if arguments.shell or arguments.profile is not None:
+            command = command_of(cell, arguments)
         events: list[EventMessage] = []
         try:
             settings = self._configuration.settings(arguments)
@@ -146,9 +149,6 @@ class RemoteStreamMagics(Magics):
             "streaming": not arguments.no_streaming,
             "before": before,
         }
-        command = None
-        if arguments.shell or arguments.profile is not None:
-            command = command_of(cell, arguments)
         if arguments.verbose:
             what = command.name if command else f"Python code in {arguments.target}"
             publisher.text("stderr", f"[{what}]\n")

@@ -10,6 +10,7 @@ from pyrepl_stream import (
     Recorder,
     Route,
     Settings,
+    Sink,
     UsageError,
 )
 
@@ -35,14 +36,13 @@ def processors_of(
     return tuple(processors)
 
 
-class _Collect:
-    """Puts messages into a list."""
-
-    never_waits = True
+class _Collect(Sink):
+    """Puts messages into a list, once, however many readers the execution has."""
 
     def __init__(self, events: list[EventMessage]) -> None:
+        super().__init__()
         self._events = events
 
-    def __call__(self, message: Message) -> None:
+    def take(self, message: Message) -> None:
         assert isinstance(message, EventMessage)
         self._events.append(message)

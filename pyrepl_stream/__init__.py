@@ -88,6 +88,7 @@ _MODULES = {
         "Recorder",
         "Route",
         "Scheme",
+        "Sink",
         "StripAnsi",
         "Tee",
         "ToLogging",

@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+import re
+import sys
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Iterable
 from importlib import import_module
+from itertools import islice
 from typing import Any, Callable, Optional, Union
 
 from .caller import Call, Caller
@@ -29,7 +32,8 @@ It may have these attributes as well:
 
 - ``on_error(message)`` and ``on_complete(message)``, plain or ``async``: called with the `error` and the
   `complete` of the execution; what they return comes before it.
-- ``for_reader()``: what a reader works with in its place. One that keeps a state returns another.
+- ``for_reader()``: what a reader works with in its place, one or a tuple of several. One that keeps a
+  state returns another.
 - ``close()``: called when its reader reads no more; others may go on with it.
 - ``is_async``: True for one that has to be awaited and does not look so.
 - ``never_waits``: True for one that always returns at once. It is called by the reader itself; another
@@ -40,6 +44,10 @@ AnyProcessor = Union[Processor, type]
 """A processor, or a class of processors: each reader makes one of its own."""
 
 STALL_TIMEOUT = 10.0
+_CLOSING = 1.0  # seconds that the reader's end may take
+_MOST_OUTPUTS = 1 << 17  # of one message: twice what lines of one character make of the largest
+_LONGEST_TOLD = 2000  # characters of an exception
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LOGGER = "pyrepl_stream.processors"
 
 
@@ -58,15 +66,33 @@ def is_async(processor: Processor) -> bool:
 
 def with_format(format: str, processors: Iterable[AnyProcessor]) -> tuple[AnyProcessor, ...]:
     """What reads the format of the output, and ``processors`` behind it. Raises :class:`UsageError`."""
-    processors = tuple(processors)
-    for processor in processors:
-        if not callable(processor):
-            raise UsageError(f"a processor is called with each message, which {processor!r} cannot be")
+    checked = check_processors(processors)
     if format == "text":
-        return processors
+        return checked
+    if sys.version_info < (3, 11):
+        raise UsageError(f"format={format!r} needs Python 3.11 or newer on this side")
     # By its name, as the far end has no processors and must not ask for them.
     readers = import_module(f"{__package__}.processors").processors_of_format(format)
-    return (*readers, *processors)
+    return (*readers, *checked)
+
+
+def check_processors(processors: Iterable[AnyProcessor]) -> tuple[AnyProcessor, ...]:
+    """Raises :class:`UsageError` for what is no list, and for what cannot be called or made."""
+    if not isinstance(processors, Iterable):
+        raise UsageError(f"processors is {processors!r}, but must be a list: [{processors!r}]")
+    checked = tuple(processors)
+    for processor in checked:
+        if not callable(processor):
+            raise UsageError(f"a processor is called with each message, which {processor!r} cannot be")
+        if isinstance(processor, type):
+            try:
+                inspect.signature(processor).bind()
+            except TypeError as exc:
+                made = f"{processor.__name__}(...)"
+                raise UsageError(f"{processor.__name__} needs arguments ({exc}): pass {made}") from None
+            except ValueError:
+                pass  # it does not say what it takes
+    return checked
 
 
 class Chain:
@@ -87,7 +113,7 @@ class Chain:
     ) -> None:
         self.ready: deque[Message] = deque()
         """Messages that have gone all the way, for the reader to take."""
-        self._processors = [_for_reader(processor) for processor in processors]
+        self._processors = [each for processor in processors for each in _for_reader(processor)]
         self.is_async = any(map(is_async, self._processors))
         """Whether there is one that has to be awaited."""
         self._stages = [stage for each in self._processors for stage in _stages(each, stall_timeout)]
@@ -143,9 +169,13 @@ class Chain:
         if self._caller is not None:
             self._caller.end()
             self._caller = None
-        for processor in self._processors:
-            with contextlib.suppress(Exception):  # nobody is left to be told
-                getattr(processor, "close", bool)()
+        closed, self._processors = self._processors, []
+        closers = [close for each in closed if callable(close := getattr(each, "close", None))]
+        if closers:
+            caller = Caller()  # what stalls here is left to itself, too
+            call = caller.start(lambda: list(map(_closed, closers)))
+            wait_sync(call.when_done, _CLOSING)
+            caller.end()
 
     def _replace(self, index: int, outputs: list[Message]) -> None:
         """Go on with what came of the message that is first in line."""
@@ -157,13 +187,16 @@ class Chain:
 
     def _completed(self, stage: _Stage, message: Message, outputs: list[Message]) -> list[Message]:
         """What goes on instead of ``message``."""
+        others = [output for output in outputs if not isinstance(output, CompleteMessage)]
         if stage.hook_of is not None:
-            return [*(output for output in outputs if output is not message), message]
+            return [*(output for output in others if output is not message), message]
         if not isinstance(message, CompleteMessage):
-            return outputs
-        if not any(isinstance(output, CompleteMessage) for output in outputs):
-            outputs = [*outputs, message]  # without an end a reader would never know how it ended
-        return [*self._tell(stage.failures.summary(message)), *outputs]
+            return others  # there is one end, and it is not for a processor to say
+        ends = [index for index, output in enumerate(outputs) if isinstance(output, CompleteMessage)]
+        end = ends[0] if ends else len(others)
+        # Without an end a reader would never know how it ended.
+        others.insert(end, outputs[end] if ends else message)
+        return [*self._tell(stage.failures.summary(message)), *others]
 
     def _tell(self, logs: list[LogMessage]) -> list[LogMessage]:
         if self._report is None:
@@ -219,10 +252,16 @@ class _StalledError(Exception):
     pass
 
 
-def _for_reader(processor: AnyProcessor) -> Processor:
+def _for_reader(processor: AnyProcessor) -> tuple[Processor, ...]:
     if isinstance(processor, type):
-        return processor()  # type: ignore[no-any-return]  # whoever passes a class says what it makes
-    return getattr(processor, "for_reader", lambda: processor)()
+        processor = processor()
+    made = getattr(processor, "for_reader", lambda: processor)()
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _closed(close: Callable[[], object]) -> None:
+    with contextlib.suppress(Exception):  # nobody is left to be told
+        close()
 
 
 def _stages(processor: Processor, stall_timeout: float) -> Iterable[_Stage]:
@@ -270,6 +309,7 @@ class Failures:
         frames = traceback.extract_tb(exc.__traceback__)
         where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
         told = "".join(traceback.format_exception_only(type(exc), exc)).strip()
+        told = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", told[:_LONGEST_TOLD])
         text = f"processor {self._name} failed, and messages pass it as they are: {told}{where}"
         return [log_of(message, text)]
 
@@ -301,7 +341,12 @@ def listed(processed: Any) -> Any:
         return []
     if inspect.isawaitable(processed):
         return processed
-    outputs = list(processed) if isinstance(processed, Iterable) else [processed]
+    if isinstance(processed, Iterable) and not isinstance(processed, (str, bytes)):
+        outputs = list(islice(processed, _MOST_OUTPUTS + 1))
+    else:
+        outputs = [processed]
+    if len(outputs) > _MOST_OUTPUTS:
+        raise ValueError(f"it made more than {_MOST_OUTPUTS:,} messages of one")
     for output in outputs:
         if not isinstance(output, Message):
             raise TypeError(f"a processor returns messages, not {type(output).__name__}")

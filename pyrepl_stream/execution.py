@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Generator, Iterable, Iterator
 from typing import Any
 
-from .chain import AnyProcessor
+from .chain import AnyProcessor, Chain
 from .engine.run import Run
 from .engine.streams import LineWriter
 from .errors import UsageError
@@ -57,7 +57,7 @@ class Execution:
         if awaits_reader:
             self._first = run.journal.cursor()
         self._result: ExecutionResult | None = None
-        self._so_far: tuple[ExecutionResult, int] | None = None  # of a `wait` that timed out: up to where
+        self._so_far: tuple[ExecutionResult, int, Chain] | None = None  # of a `wait` that timed out
 
     def __repr__(self) -> str:
         return f"<Execution {self.id} {self.status}>"
@@ -98,8 +98,9 @@ class Execution:
 
     def _wait(self, timeout: float | None) -> ExecutionResult:
         deadline = None if timeout is None else time.monotonic() + timeout
-        result, after = self._so_far or (ExecutionResult(self.id), 0)
-        stream = self._stream(after)
+        result, after, chain = self._so_far or (ExecutionResult(self.id), 0, None)
+        self._so_far = None
+        stream = self._stream(after, chain)
         try:
             while True:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -110,8 +111,8 @@ class Execution:
                     result.add(message)
                 late = deadline is not None and time.monotonic() >= deadline
                 if late and self._run.journal.completion is None:
-                    # Whoever has given up reading holds the code no longer, so the stream is closed.
-                    self._so_far = (result, stream.after)
+                    # Whoever has given up reading holds the code no longer, so the stream is left.
+                    self._so_far = (result, stream.after, stream.leave())
                     raise TimeoutError(f"execution {self.id} has not ended within {timeout} s")
         finally:
             stream.close()
@@ -124,7 +125,7 @@ class Execution:
         """
         cursor = self._run.journal.cursor(after, follow=follow)
         self.detach()  # the first reader has come
-        return MessageStream(self._run, cursor, self._processors, self._batch)
+        return MessageStream(self._run, cursor, Chain(self._processors), self._batch)
 
     def detach(self) -> None:
         """No reader will come: never wait for one, keep the newest output."""
@@ -132,10 +133,10 @@ class Execution:
         if cursor is not None:
             cursor.close()
 
-    def _stream(self, after: int = 0) -> MessageStream:
+    def _stream(self, after: int = 0, chain: Chain | None = None) -> MessageStream:
         cursor, self._first = self._first, None
         cursor = cursor or self._run.journal.cursor(after)
-        return MessageStream(self._run, cursor, self._processors, self._batch)
+        return MessageStream(self._run, cursor, chain or Chain(self._processors), self._batch)
 
     async def _collect(self) -> ExecutionResult:
         if self._result is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from .chain import AnyProcessor, Chain
+from .chain import Chain
 from .engine.run import Run
 from .errors import UsageError
 from .journal import Cursor
@@ -21,10 +21,10 @@ class MessageStream:
     holds the execution no longer.
     """
 
-    def __init__(self, run: Run, cursor: Cursor, processors: Iterable[AnyProcessor], batch: bool) -> None:
+    def __init__(self, run: Run, cursor: Cursor, chain: Chain, batch: bool) -> None:
         self._run = run
         self._cursor = cursor
-        self._chain = Chain(processors)
+        self._chain = chain
         self._batch = batch
         self._waiting = False
         self._closed = False
@@ -90,6 +90,12 @@ class MessageStream:
     def after(self) -> int:
         """The sequence number up to which messages were taken from the journal."""
         return self._cursor.after
+
+    def leave(self) -> Chain:
+        """Hold the execution no longer; whoever goes on :attr:`after` this needs the chain."""
+        chain, self._chain = self._chain, Chain(())
+        self.close()
+        return chain
 
     async def aclose(self) -> None:
         self.close()

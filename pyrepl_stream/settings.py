@@ -49,6 +49,10 @@ class Settings:
     def __post_init__(self) -> None:
         for setting in fields(self):
             _check(setting.name, getattr(self, setting.name), setting.default)
+        if self.max_line_bytes < 1:
+            raise UsageError(f"`max_line_bytes` is {self.max_line_bytes}, but must be at least 1")
+        if not self.time_limit > 0:
+            raise UsageError(f"`time_limit` is {self.time_limit}, but must be more than 0 seconds")
         if any(getattr(self, setting.name) != setting.default for setting in fields(self)):
             self.processors(ColourPolicy.page())  # has the checks of all the rest
 

@@ -71,7 +71,8 @@ async def _wait_trio(subscribe: Subscribe, timeout: Optional[float]) -> bool:
 async def wait_limited(awaitable: Awaitable[Any], timeout: Optional[float]) -> tuple[bool, Any]:
     """Await, on asyncio or trio, for at most ``timeout`` seconds: whether it returned, and what.
 
-    What has not returned is cancelled, as it is when the caller is. Raises what it raises.
+    What has not returned is cancelled, as it is when the caller is. Raises what it raises, and
+    RuntimeError when it was cancelled by somebody else.
     """
     if asyncio._get_running_loop() is None:
         with sys.modules["trio"].move_on_after(math.inf if timeout is None else timeout):
@@ -80,6 +81,8 @@ async def wait_limited(awaitable: Awaitable[Any], timeout: Optional[float]) -> t
     task = asyncio.ensure_future(awaitable)
     try:
         await asyncio.wait({task}, timeout=timeout)
+        if task.cancelled():
+            raise RuntimeError("it was cancelled")
         return (True, task.result()) if task.done() else (False, None)
     finally:
         task.cancel()

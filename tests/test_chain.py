@@ -13,6 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from pyrepl_stream.chain import Chain
+from pyrepl_stream.errors import UsageError
 from pyrepl_stream.messages import (
     CompleteMessage,
     ErrorMessage,
@@ -21,6 +22,8 @@ from pyrepl_stream.messages import (
     Message,
     OutputMessage,
 )
+from pyrepl_stream.processors import Tee
+from pyrepl_stream.session import Session
 
 COMPLETE = CompleteMessage(execution_id="job", sequence=9, success=True)
 
@@ -189,7 +192,7 @@ async def test_one_that_raises_lets_messages_pass_and_says_so_once_and_at_the_en
     assert seen == done
 
 
-@pytest.mark.parametrize("returned", ["text", 3, [1], ["a"]])
+@pytest.mark.parametrize("returned", ["text", "", b"", 3, [1], ["a"]])
 def test_what_is_no_message_is_a_failure(returned: object) -> None:
     done = through(lambda message: returned, messages=(output(1),))
     assert done[-1] == output(1)
@@ -244,6 +247,74 @@ async def test_an_async_one_that_never_returns_is_cancelled() -> None:
     assert texts(done)[1:] == ["output", "output", "complete"]
     await anyio.wait_all_tasks_blocked()
     assert ended == [1]
+
+
+def test_the_text_of_a_failure_is_bounded_and_has_no_escape_sequences() -> None:
+    def fail(message: Message) -> Message:
+        raise ValueError("\x1b]0;evil\x07" + "x" * 1_000_000)
+
+    text = texts(through(fail))[0]
+    assert "\\x1b]0;evil\\x07" in text
+    assert len(text) < 5000
+
+
+def test_one_that_makes_messages_without_end_is_a_failure() -> None:
+    def endless(message: Message) -> Iterator[Message]:
+        while True:
+            yield message
+
+    done = through(endless, messages=(output(1),))
+    assert done[-1] == output(1)
+    assert "more than 131,072 messages of one" in texts(done)[0]
+
+
+def test_there_is_one_complete_and_it_is_the_runs() -> None:
+    assert through(lambda message: [message, message], messages=(COMPLETE,)) == [COMPLETE]
+    assert through(lambda message: CompleteMessage(), messages=(output(1), COMPLETE))[-1:] == [CompleteMessage()]
+    assert through(lambda message: CompleteMessage(), messages=(output(1),)) == []
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_future_within_a_processor_is_a_failure_and_no_cancellation_of_the_reader() -> None:
+    async def cancelled(message: Message) -> Message:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+        return message
+
+    if sniffed_asyncio():
+        done = await through_async(cancelled)
+        assert done[-1] is COMPLETE
+        assert "it was cancelled" in texts(done)[0]
+
+
+def sniffed_asyncio() -> bool:
+    return asyncio._get_running_loop() is not None
+
+
+def test_a_close_that_never_returns_does_not_hold_its_reader() -> None:
+    forever = threading.Event()
+
+    class Stuck(Hooked):
+        def close(self) -> None:
+            forever.wait()
+
+    assert through(Stuck())[-1] is COMPLETE
+    forever.set()
+
+
+@pytest.mark.parametrize(
+    ("processors", "said"),
+    [
+        (3, "processors is 3, but must be a list"),
+        ([3], "which 3 cannot be"),
+        ([Tee], "Tee needs arguments"),
+    ],
+)
+def test_what_cannot_be_a_processor_is_refused_before_anything_starts(session: Session, processors: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        session.execute("started = True", processors=processors)
+    assert "started" not in session.namespace
 
 
 # -- who calls ----------------------------------------------------------------------------------

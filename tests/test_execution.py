@@ -17,6 +17,7 @@ from pyrepl_stream import (
     Message,
     MessageType,
     OutputMessage,
+    Prefix,
     Session,
     UsageError,
 )
@@ -62,6 +63,16 @@ async def test_an_error_in_a_processor_is_a_log_and_nothing_is_lost(async_sessio
     result = await async_session.execute("print(1)", processors=[fail])
     assert (result.stdout, result.success) == ("1\n", True)
     assert "LookupError: mine" in result.logs[0].text
+
+
+def test_a_wait_that_timed_out_goes_on_with_what_its_processors_hold(session: Session) -> None:
+    session.namespace["go_on"] = go_on = threading.Event()
+    code = "import sys; print('abc ', end='', flush=True); go_on.wait(60); print('def'); print('ghi')"
+    execution = session.execute(code, processors=[Prefix("> ")])
+    with pytest.raises(TimeoutError):
+        execution.wait(0.3)
+    go_on.set()
+    assert execution.wait(60).stdout == "> abc def\n> ghi\n"
 
 
 def test_processors_work_without_an_event_loop(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 from ..messages import ProgressMessage
@@ -54,7 +55,7 @@ class Bars:
         """Show the bars again, at the start of a line."""
         if self._columns is not None and self._lines:
             room = self._columns() - 1
-            self._write("\n".join(line[:room] for line in self._lines.values()))
+            self._write("\n".join(_fitted(line, room) for line in self._lines.values()))
             self._drawn = len(self._lines)
 
     def _is_due(self, message: ProgressMessage) -> bool:
@@ -68,3 +69,13 @@ class Bars:
         else:
             self._told[message.bar] = now
         return True
+
+
+def _fitted(line: str, columns: int) -> str:
+    """What of a line fits: East Asian characters are two columns wide, combining ones none."""
+    for index, character in enumerate(line):
+        wide = unicodedata.east_asian_width(character) in ("W", "F")
+        columns -= 0 if unicodedata.combining(character) else 2 if wide else 1
+        if columns < 0:
+            return line[:index]
+    return line

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
+from ..config import shown
 from ..errors import ProtocolError
 from ..messages import OutputMessage, StreamType
 from ..wire import Decoder
@@ -33,10 +34,13 @@ class Recording:
         self._lines = itertools.chain([first], rest)
         header = _parsed(first)
         if not isinstance(header, dict):
+            if first.startswith(b"{") and not first.endswith(b"\n"):
+                raise _bad(1, first, "")
             raise BadRecordingError("is no recording: its first line is no JSON object")
         self._version = header.get("version")
         if "version" in header and self._version not in (2, 3):
-            raise BadRecordingError(f"is an asciicast of version {self._version!r}: 2 and 3 can be played")
+            version = shown(self._version)
+            raise BadRecordingError(f"is an asciicast of version {version}: 2 and 3 can be played")
         if "version" not in header and "sequence" not in header:
             raise BadRecordingError("is neither an asciicast nor messages of `pyrepl-stream run --json`")
         limit = header.get("idle_time_limit")

@@ -16,6 +16,7 @@ from ..messages import (
     ProgressMessage,
     StreamType,
 )
+from ..processors.strip_ansi import stripped
 from ..wire import encode
 from .bars import Bars
 from .console import ERRORS, OUTPUT, Console
@@ -32,6 +33,7 @@ class Show:
         self._bars = Bars(self._write_bars, self._columns if cursor else None)
         self._on_screen = [number for number in (OUTPUT, ERRORS) if os.isatty(number)]
         self._at_start = True  # of a line, on the screen
+        self._in_line = False  # on stdout, wherever it leads
 
     def show(self, messages: list[Message]) -> None:
         """Raises :class:`BrokenPipeError` when nobody reads."""
@@ -46,6 +48,8 @@ class Show:
                 out.clear()
                 target = descriptor
             out += data
+            if data and descriptor == OUTPUT:
+                self._in_line = not data.endswith(b"\n")
             if not data or isinstance(message, ErrorMessage):
                 self._write(target, bytes(out))
                 out.clear()
@@ -56,8 +60,8 @@ class Show:
         """What goes out as it is, and where."""
         if self._json:
             return OUTPUT, encode(message)
-        if isinstance(message, EventMessage):  # a line of JSON was taken out of the text
-            return OUTPUT, json.dumps(message.data, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        if isinstance(message, EventMessage):
+            return OUTPUT, _line_of(message, in_line=self._in_line)
         if isinstance(message, OutputMessage):
             data = message.data
             descriptor = ERRORS if message.stream is StreamType.STDERR else OUTPUT
@@ -68,7 +72,7 @@ class Show:
         if isinstance(message, ProgressMessage):
             self._progress(message)
         elif isinstance(message, LogMessage):
-            self._say(f"{message.level.lower()}: {message.text}")
+            self._say(f"{message.level.lower()}: {stripped(message.text)}")
         elif isinstance(message, GapMessage):
             size = "some" if message.bytes is None else f"{message.bytes:,} bytes of"
             self._say(f"warning: {size} output is missing: {message.reason}")
@@ -77,6 +81,9 @@ class Show:
 
     def _say(self, text: str) -> None:
         self._bars.erase()
+        if not self._at_start:
+            self._console.write(ERRORS, b"\n")
+            self._at_start = True
         self._console.say(text)
         self._draw()
 
@@ -109,3 +116,13 @@ class Show:
     def close(self) -> None:
         """Leave the screen as it is to be: nothing is under way any more."""
         self._bars.erase()
+
+
+# JSON does not escape them, and terminals obey them.
+_CONTROLS = {number: f"\\u{number:04x}" for number in range(0x7F, 0xA0)}
+
+
+def _line_of(event: EventMessage, *, in_line: bool) -> bytes:
+    """A line of JSON, by itself even where the text around it is not."""
+    text = json.dumps(event.data, ensure_ascii=False).translate(_CONTROLS)
+    return (b"\n" if in_line else b"") + text.encode("utf-8", "backslashreplace") + b"\n"

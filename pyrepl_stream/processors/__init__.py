@@ -23,6 +23,7 @@ from .prefix import Prefix
 from .progress import Progress, progress_line
 from .recorder import Recorder
 from .route import Route
+from .sink import Sink
 from .strip_ansi import StripAnsi
 from .tee import Tee
 from .to_logging import ToLogging
@@ -45,6 +46,7 @@ __all__ = (
     "Recorder",
     "Route",
     "Scheme",
+    "Sink",
     "StripAnsi",
     "Tee",
     "ToLogging",

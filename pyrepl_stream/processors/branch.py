@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ..chain import STALL_TIMEOUT, AnyProcessor, Chain, log_of
+from ..chain import STALL_TIMEOUT, AnyProcessor, Chain, check_processors, log_of
 from ..errors import UsageError
 from ..journal import NEVER_DROPPED, OVERFLOW_POLICIES, Overflow, cost_of, output_bytes
 from ..messages import CompleteMessage, GapMessage, LogMessage, Message
@@ -43,6 +43,7 @@ class Branch:
         stall_timeout: float = STALL_TIMEOUT,
     ) -> None:
         self._worker: _Worker | None = None
+        processors = check_processors(processors)
         if overflow not in OVERFLOW_POLICIES:
             raise UsageError(f"overflow is {overflow!r}, but must be one of {', '.join(OVERFLOW_POLICIES)}")
         if queue_bytes < 1:
@@ -166,6 +167,7 @@ class _Worker:
         self._lock = threading.Lock()  # guards all that follows
         self._queue = queue
         self._state = "idle"  # or busy, ended
+        self._failed = ""  # why it has ended by itself
         self._logs: list[LogMessage] = []
         self._wake_worker: Callable[[], None] | None = None
         self._wake_reader: Callable[[], None] | None = None
@@ -182,14 +184,16 @@ class _Worker:
                 wait_sync(self._when_taken, None)
         with self._lock:
             logs, self._logs = self._logs, []
-        return logs
+            failed, self._failed = self._failed, ""
+        return [*logs, log_of(message, failed)] if failed else logs
 
     def end(self) -> None:
         """Take no more messages. What is in a call is left to itself."""
         with self._lock:
             self._state = "ended"
-            wake, self._wake_worker = self._wake_worker, None
-        if wake is not None:
+            wakers = [wake for wake in (self._wake_worker, self._wake_reader) if wake is not None]
+            self._wake_worker = self._wake_reader = None
+        for wake in wakers:
             wake()
 
     def _try_put(self, message: Message) -> bool:
@@ -232,17 +236,25 @@ class _Worker:
     # -- the worker's thread -------------------------------------------------------------------
 
     def _run(self) -> None:
-        if self._chain.is_async:
-            asyncio.run(self._run_async())
-        else:
-            while (message := self._take()) is not None or self._state != "ended":
-                if message is None:
-                    wait_sync(self._when_put, None)
-                    continue
-                self._chain.add([message])
-                self._chain.run()
-                self._chain.ready.clear()
-        self._chain.close()
+        try:
+            if self._chain.is_async:
+                asyncio.run(self._run_async())
+            else:
+                self._run_plain()
+        except BaseException as exc:  # such as SystemExit, of one that this thread calls itself
+            self._failed = f"a branch ended by {type(exc).__name__}, and gets no more messages"
+        finally:
+            self.end()
+            self._chain.close()
+
+    def _run_plain(self) -> None:
+        while (message := self._take()) is not None or self._state != "ended":
+            if message is None:
+                wait_sync(self._when_put, None)
+                continue
+            self._chain.add([message])
+            self._chain.run()
+            self._chain.ready.clear()
 
     async def _run_async(self) -> None:
         while (message := self._take()) is not None or self._state != "ended":

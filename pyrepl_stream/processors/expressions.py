@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import regex
@@ -13,7 +14,10 @@ from ..messages import LogMessage, Message
 __all__ = ("TIME_LIMIT", "Expression", "compiled")
 
 TIME_LIMIT = 0.1
-"""Seconds that one expression may take for one line. Meanwhile nothing else of the process goes on."""
+"""Seconds that one expression may take for one line. Meanwhile its reader waits, and so may an event loop."""
+
+_BUDGET = 10  # times the limit: what takes that much in all, and more than a microsecond a character, goes
+_FAIR = 1e-6  # seconds a character; what does not backtrack takes a hundredth of it
 
 
 class Expression:
@@ -32,6 +36,8 @@ class Expression:
         self.off = False
         """Whether it took too long once. It finds nothing any more."""
         self._time_limit = time_limit
+        self._seconds = 0.0
+        self._characters = 0
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -42,21 +48,25 @@ class Expression:
         """The first match. Raises :class:`TimeoutError`, once."""
         if self.off:
             return None
+        started = time.perf_counter()
         try:
-            return self._regex.search(text, timeout=self._time_limit)
+            match = self._regex.search(text, timeout=self._time_limit)
         except TimeoutError:
             self.off = True
             raise
-
-    def again(self) -> Expression:
-        """The same one, switched on."""
-        return Expression(self.pattern, time_limit=self._time_limit)
+        self._seconds += time.perf_counter() - started
+        self._characters += len(text)
+        if self._seconds > _BUDGET * self._time_limit and self._seconds > _FAIR * self._characters:
+            self.off = True
+            raise TimeoutError
+        return match
 
     def told(self, message: Message) -> LogMessage:
         """What there is to say of one that was switched off."""
         text = (
-            f"the expression {self.pattern!r} took more than {self._time_limit:g} s for one line and is "
-            "switched off: it backtracks too much, as nested repetitions do"
+            f"the expression {self.pattern!r} took more than {self._time_limit:g} s for one line, or "
+            f"{_BUDGET * self._time_limit:g} s for many, and is switched off: it backtracks too much, as "
+            "nested repetitions do"
         )
         return log_of(message, text, "WARNING")
 

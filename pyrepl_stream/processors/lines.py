@@ -58,6 +58,10 @@ class LineProcessor(TextProcessor[LinesState]):
     def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
         """What comes of these lines, which ``message`` has completed."""
 
+    def _rest(self, message: OutputMessage, text: str) -> OutputMessage:
+        """Of a line that is too long, what passes behind its beginning."""
+        return replace(message, data=text)
+
     def _new_state(self) -> LinesState:
         return LinesState()
 
@@ -95,7 +99,7 @@ class LineProcessor(TextProcessor[LinesState]):
     def _add(self, state: LinesState, message: OutputMessage, text: str) -> Iterable[Message]:
         """Add to the line that has begun; what comes of it already, when it is too long."""
         if state.passing:
-            return [replace(message, data=text)] if state.kept else []
+            return [self._rest(message, text)] if state.kept else []
         state.pieces.append(text)
         state.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if state.size <= self._max_line_bytes:
@@ -120,14 +124,29 @@ def _beginning(text: str, size: int) -> str:
     return encoded[:size].decode("utf-8", "surrogatepass")
 
 
-class Lines(LineProcessor):
+class _Rest(OutputMessage):
+    """What is behind the beginning of a line that is too long."""
+
+
+class WholeLines(LineProcessor):
+    """Output by whole lines, at most ``max_lines`` in a message."""
+
+    def for_reader(self) -> WholeLines:
+        return WholeLines(max_line_bytes=self._max_line_bytes, max_lines=self._max_lines)
+
+    def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
+        return [replace(message, data="".join(lines))]
+
+    def _rest(self, message: OutputMessage, text: str) -> OutputMessage:
+        return _Rest(**{**vars(message), "data": text})
+
+
+class Lines:
     """Calls ``function`` with each line of output; what it returns takes the line's place.
 
     The line has its end. Text becomes output, a message or several stand as they are, None is nothing.
     A line for which it raises passes, and a `log` says so. Options are those of :class:`LineProcessor`.
     """
-
-    never_waits = False
 
     def __init__(
         self,
@@ -136,26 +155,49 @@ class Lines(LineProcessor):
         max_line_bytes: int = 1 << 16,
         max_lines: int = 1000,
     ) -> None:
-        super().__init__(max_line_bytes=max_line_bytes, max_lines=max_lines)
         if not callable(function):
             raise UsageError(f"Lines needs a function that takes a line, not {type(function).__name__}")
         self._function = function
-        self._failures = Failures(getattr(function, "__qualname__", type(function).__qualname__))
+        self._whole = WholeLines(max_line_bytes=max_line_bytes, max_lines=max_lines)
 
-    def for_reader(self) -> Lines:
-        return Lines(self._function, max_line_bytes=self._max_line_bytes, max_lines=self._max_lines)
+    def for_reader(self) -> tuple[WholeLines, _EachLine]:
+        # What is held is not held by what calls the function, which may stall: nothing is lost with it.
+        return self._whole.for_reader(), _EachLine(self._function)
 
-    def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
-        for line in lines:
-            try:
-                made = self._function(line)
-                made = [replace(message, data=made)] if isinstance(made, str) else listed(made)
-            except Exception as exc:
-                made = [*self._failures.logs(exc, message), replace(message, data=line)]
-            yield from made
+    def __call__(self, message: Message) -> Iterable[Message]:
+        """As its only reader."""
+        each = _EachLine(self._function)
+        return [made for one in self._whole(message) for made in each(one)]
 
-    def _release_all(self, because: Message) -> Iterable[Message]:
-        messages = super()._release_all(because)
-        if isinstance(because, CompleteMessage):
-            return [*messages, *self._failures.summary(because)]
-        return messages
+
+class _EachLine:
+    """Calls a function with each line of messages that have whole ones."""
+
+    def __init__(self, function: Callable[[str], str | Message | Iterable[Message] | None]) -> None:
+        self._function = function
+        self.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
+        self._failures = Failures(self.__qualname__)
+        self._kept: dict[tuple[str, str], bool] = {}  # of the last line, was anything left
+        if hasattr(function, "stall_timeout"):
+            self.stall_timeout = function.stall_timeout
+
+    def __call__(self, message: Message) -> Iterable[Message]:
+        if isinstance(message, CompleteMessage):
+            yield from self._failures.summary(message)
+        if isinstance(message, _Rest):
+            if self._kept.get((message.stream, message.source), True):
+                yield OutputMessage(**vars(message))
+        elif not isinstance(message, OutputMessage) or isinstance(message.data, bytes):
+            yield message
+        else:
+            for line in _LINES.findall(message.data):
+                yield from self._line(line, message)
+
+    def _line(self, line: str, message: OutputMessage) -> list[Message]:
+        try:
+            made = self._function(line)
+            messages = [replace(message, data=made)] if isinstance(made, str) else listed(made)
+        except Exception as exc:
+            messages = [*self._failures.logs(exc, message), replace(message, data=line)]
+        self._kept[message.stream, message.source] = bool(messages)
+        return list(messages)

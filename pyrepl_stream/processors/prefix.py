@@ -16,6 +16,8 @@ from .lines import LineProcessor
 
 __all__ = ("Prefix",)
 
+_LONGEST = 1000  # characters of a prefix
+_LONGEST_FORMAT = 40
 _FIELDS = ("source", "stream", "time", "elapsed", "host")
 
 
@@ -76,13 +78,16 @@ def _check(template: str) -> None:
     sample = {"source": "a", "stream": "b", "time": datetime.now(), "elapsed": 1.0, "host": "c"}
     try:
         # Names alone: `{source.attribute}` would reach into objects.
-        for _, name, _, _ in string.Formatter().parse(template):
+        for _, name, how, _ in string.Formatter().parse(template):
+            if how and ("{" in how or len(how) > _LONGEST_FORMAT):
+                raise ValueError(f"{how!r} is no format")
             if name is not None and name not in _FIELDS:
                 near = get_close_matches(name, _FIELDS, 1)
                 hint = f"did you mean {{{near[0]}}}? " if near else ""
                 raise UsageError(f"a prefix has no field {{{name}}}: {hint}known are {known}")
-        _Formatter().vformat(template, (), sample)
-    except (ValueError, TypeError, AttributeError) as exc:
+        if len(_Formatter().vformat(template, (), sample)) > _LONGEST:
+            raise ValueError(f"it is longer than {_LONGEST} characters")
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, MemoryError) as exc:
         if isinstance(exc, UsageError):
             raise
         raise UsageError(

@@ -50,6 +50,12 @@ class Route:
         if hasattr(sink, "stall_timeout"):
             self.stall_timeout = sink.stall_timeout
 
+    def for_reader(self) -> Route:
+        if not hasattr(self._sink, "for_reader"):
+            return self
+        sink = self._sink.for_reader()
+        return Route(sink, types=self._types, sources=self._sources, names=self._names, take=self._take)
+
     def __call__(self, message: Message) -> Message | None | Awaitable[Message | None]:
         if not self._wants(message):
             return message

@@ -18,14 +18,14 @@ _REMEMBERED = 1000  # executions
 class Sink(ABC):
     """Takes messages, and lets all of them pass.
 
-    Each reader feeds it through an object of its own. The first reader of an execution is the one that
-    counts; when it stops, the next one goes on behind the last message that was taken.
+    Each reader offers it what it reads. A message is taken from the reader that comes with it first, so
+    readers may come and go and overtake one another.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards these two
-        self._feeds: dict[str, _Feed] = {}  # by execution: whose messages count
-        self._last: dict[str, int] = {}  # by execution: the newest sequence number taken
+        self._lock = threading.Lock()  # guards _newest; never held for long
+        self._taking = threading.Lock()  # held while a message is taken, which may take as long as it likes
+        self._newest: dict[str, tuple[int, _Feed]] = {}  # by execution: the number, and who came with it
 
     @abstractmethod
     def take(self, message: Message) -> None:
@@ -42,43 +42,42 @@ class Sink(ABC):
         self.take(message)
         return message
 
-    def _feed(self, feed: _Feed, message: Message) -> None:
+    def _offer(self, feed: _Feed, message: Message) -> None:
         with self._lock:
-            key = message.execution_id
-            if self._feeds.setdefault(key, feed) is not feed:
-                return
-            if feed.after is None:
-                feed.after = self._last.get(key, 0)
-            if 0 < message.sequence <= feed.after:
-                return
-            self._last[key] = max(message.sequence, self._last.pop(key, 0))  # the newest key last
-            if len(self._last) > _REMEMBERED:
-                self._feeds.pop(oldest := next(iter(self._last)), None)
-                del self._last[oldest]
-            self.take(message)
+            number, first = self._newest.pop(message.execution_id, (0, feed))
+            # Messages that a processor derived share the number of what they came from.
+            wanted = message.sequence == 0 or message.sequence > number or first is feed
+            newest = (message.sequence, feed) if message.sequence > number else (number, first)
+            self._newest[message.execution_id] = newest
+            if len(self._newest) > _REMEMBERED:
+                del self._newest[next(iter(self._newest))]
+        if wanted:
+            with self._taking:
+                self.take(message)
 
-    def _leave(self, feed: _Feed) -> None:
-        with self._lock:
-            for key in [key for key, other in self._feeds.items() if other is feed]:
-                del self._feeds[key]
-            if not self._feeds:
+    def _leave(self) -> None:
+        if self._taking.acquire(blocking=False):  # else somebody else goes on, or never returns
+            try:
                 self.close()
+            finally:
+                self._taking.release()
 
 
 class _Feed:
-    """What one reader gives to a sink."""
+    """What one reader offers to a sink."""
 
     def __init__(self, sink: Sink) -> None:
-        self.after: int | None = None  # messages up to it were taken from an earlier reader
         self._sink = sink
         self.__qualname__ = type(sink).__qualname__  # for what there is to say of failures
+        if hasattr(sink, "stall_timeout"):
+            self.stall_timeout = sink.stall_timeout
 
     def __call__(self, message: Message) -> Message:
-        self._sink._feed(self, message)
+        self._sink._offer(self, message)
         return message
 
     def close(self) -> None:
-        self._sink._leave(self)
+        self._sink._leave()
 
 
 class FileSink(Sink):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from ..messages import (
@@ -17,7 +16,7 @@ from ..messages import (
     OutputMessage,
     StreamType,
 )
-from .lines import LineProcessor
+from .lines import WholeLines
 from .sink import Sink
 from .strip_ansi import stripped
 
@@ -47,7 +46,7 @@ class ToLogging(Sink):
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
         self._levels = {**_LEVELS, **levels}
         self._label = label
-        self._lines = _WholeLines()
+        self._lines = WholeLines()
 
     def take(self, message: Message) -> None:
         for one in self._lines(message):
@@ -77,13 +76,3 @@ class ToLogging(Sink):
             how = f"{message.status} after {message.duration:.2f} s"
             why = f": {message.error}" if message.error else ""
             yield (logging.DEBUG if message.success else logging.ERROR), how + why
-
-
-class _WholeLines(LineProcessor):
-    """Output by whole lines."""
-
-    def for_reader(self) -> _WholeLines:
-        return _WholeLines()
-
-    def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
-        return [replace(message, data="".join(lines))]

@@ -67,6 +67,7 @@ def test_version_3_has_comments_and_times_between_events() -> None:
         (b"text\n", "is no recording"),
         (b"[1]\n", "is no recording"),
         (b"[" * 100_000, "is no recording"),
+        (b'{"version": 2, "wid', "ends within line 1"),
         (b"{}\n", "neither an asciicast nor messages"),
         (cast(version=1), "version 1: 2 and 3"),
         (cast([0, "o", "a"], [1, "o"]), "line 3 is no event"),

@@ -102,6 +102,16 @@ def test_one_that_never_returns_is_given_up_and_complete_passes() -> None:
     assert any("did not return within 0.05 s" in m.text for m in done if isinstance(m, LogMessage))
 
 
+def test_an_async_one_that_ends_its_thread_is_a_log_and_complete_passes() -> None:
+    async def leave(message: Message) -> None:
+        raise SystemExit(3)
+
+    done = fed(Branch(leave), [output(1), output(2), COMPLETE])
+    assert [m for m in done if not isinstance(m, LogMessage)] == [output(1), output(2), COMPLETE]
+    (log,) = (m for m in done if isinstance(m, LogMessage))
+    assert "ended by SystemExit" in log.text
+
+
 # -- full queues --------------------------------------------------------------------------------
 
 
@@ -244,3 +254,8 @@ def test_each_reader_has_a_branch_of_its_own_and_its_thread_ends_with_it() -> No
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         Branch(Collector(), **options)
+
+
+def test_what_cannot_be_a_processor_is_refused() -> None:
+    with pytest.raises(UsageError, match="which 3 cannot be"):
+        Branch(3)  # type: ignore[arg-type]  # the mistake

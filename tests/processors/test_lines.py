@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterable
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyrepl_stream.chain import Chain
 from pyrepl_stream.errors import UsageError
 from pyrepl_stream.messages import (
     CompleteMessage,
@@ -28,12 +31,14 @@ Make = Callable[[], Callable[[Message], Iterable[Message]]]
 
 def run(processor: Callable[[Message], Iterable[Message]], *chunks: str, source: str = "") -> list[Message]:
     """All that comes of these chunks and of the end, which is left out."""
-    messages: list[Message] = []
-    for sequence, chunk in enumerate(chunks, 1):
-        messages += processor(OutputMessage(execution_id="job", sequence=sequence, source=source, data=chunk))
-    *rest, end = processor(CompleteMessage(execution_id="job", sequence=len(chunks) + 1))
+    chain = Chain([processor])  # type: ignore[list-item]  # plain ones
+    chain.add(OutputMessage(execution_id="job", sequence=n, source=source, data=chunk) for n, chunk in enumerate(chunks, 1))
+    chain.add([CompleteMessage(execution_id="job", sequence=len(chunks) + 1)])
+    chain.run()
+    *messages, end = chain.ready
+    chain.close()
     assert isinstance(end, CompleteMessage)
-    return [*messages, *rest]
+    return messages
 
 
 def text(messages: Iterable[Message]) -> str:
@@ -120,6 +125,47 @@ def test_a_function_that_raises_lets_the_line_pass_and_says_so() -> None:
     assert "failed 3 times" in logs[1]
 
 
+def test_a_function_that_stalls_loses_nothing_of_what_has_begun() -> None:
+    forever = threading.Event()
+
+    def stuck(line: str) -> str:
+        if "def" in line:
+            forever.wait()
+        return line
+
+    stuck.stall_timeout = 0.05  # type: ignore[attr-defined]  # as its contract has it
+    assert text(run(Lines(stuck), "abc ", "def\n", "ghi\n")) == "abc def\nghi\n"
+    forever.set()
+
+
+def test_a_function_that_is_slow_loses_and_doubles_nothing_when_its_reader_is_cancelled() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(line: str) -> str:
+        begun.set()
+        go_on.wait(30)
+        return line
+
+    async def main() -> str:
+        chain = Chain([Lines(slow)])
+        chain.add([OutputMessage(execution_id="job", sequence=1, data="x\ny")])
+        task = asyncio.ensure_future(chain.run_async())
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        go_on.set()
+        chain.add([OutputMessage(execution_id="job", sequence=2, data="z\n"), CompleteMessage(execution_id="job", sequence=3)])
+        messages: list[Message] = []
+        while chain.busy:
+            await chain.run_async()
+            messages += chain.ready
+            chain.ready.clear()
+        return text(messages)
+
+    assert asyncio.run(main()) == "x\nyz\n"
+
+
 def test_a_line_without_an_end_takes_bounded_memory_and_linear_time() -> None:
     lines = Lines(str)
     tracemalloc.start()
@@ -190,8 +236,16 @@ def test_an_expression_that_backtracks_is_switched_off_with_a_log_and_loses_noth
     done = run(line_filter, data, data)
     assert text(done) == data * 2
     (log,) = (m for m in done if isinstance(m, LogMessage))
-    assert "took more than 0.02 s for one line and is switched off" in log.text
+    assert "took more than 0.02 s for one line" in log.text
+    assert "is switched off" in log.text
     assert log.level == "WARNING"
+
+
+def test_an_expression_that_backtracks_a_little_on_every_line_is_switched_off_too() -> None:
+    data = "a" * 21 + "!\n"
+    done = run(LineFilter(exclude=r"(a|aa)+$", time_limit=0.05), *[data * 50] * 40)
+    assert text(done) == data * 2000
+    assert sum(isinstance(m, LogMessage) for m in done) == 1
 
 
 def test_what_is_no_expression_is_refused_with_its_place() -> None:
@@ -263,6 +317,10 @@ def test_fields_of_a_template() -> None:
         ("{0}", "has no field {0}"),
         ("{elapsed:x}", "cannot be filled in"),
         ("{source!z}", "cannot be filled in"),
+        ("{source:{foo}}", "cannot be filled in"),
+        ("{time:{source.__class__}}", "cannot be filled in"),
+        ("{source:>9999999999999}", "cannot be filled in"),
+        ("{source:>5000}", "longer than 1000 characters"),
     ],
 )
 def test_templates_that_make_no_sense_are_refused(template: str, said: str) -> None:

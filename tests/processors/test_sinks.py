@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from pyrepl_stream.messages import (
     StreamType,
 )
 from pyrepl_stream.process import run_process
-from pyrepl_stream.processors import Branch, Recorder, Route, Tee, ToLogging
+from pyrepl_stream.processors import Branch, Recorder, Route, Sink, Tee, ToLogging
 from pyrepl_stream.session import Session
 
 
@@ -85,6 +86,41 @@ def test_two_readers_of_an_execution_write_it_once(session: Session, tmp_path: P
     assert execution.wait(60).success
     assert len(list(execution)) > 1
     assert (tmp_path / "out").read_text() == "".join(f"{i}\n" for i in range(5000))
+
+
+def test_a_reader_that_is_left_without_a_word_leaves_no_hole(session: Session, tmp_path: Path) -> None:
+    tee = Tee(tmp_path / "out")
+    execution = session.execute("for i in range(5000): print(i)", processors=[tee])
+    stream = iter(execution)
+    next(stream)
+    del stream
+    execution.wait(60)
+    assert (tmp_path / "out").read_text() == "".join(f"{i}\n" for i in range(5000))
+
+
+def test_readers_that_overtake_one_another_leave_no_hole(tmp_path: Path) -> None:
+    tee = Tee(tmp_path / "out")
+    first, second = Chain([tee]), Chain([tee])
+    messages = [output(number, str(number)) for number in range(1, 7)]
+    for chain, some in ((first, messages[:1]), (second, messages[:4]), (first, messages[1:2]), (second, messages[4:])):
+        chain.add(some)
+        chain.run()
+    first.close()
+    assert (tmp_path / "out").read_text() == "123456"
+
+
+def test_a_sink_that_never_returns_holds_neither_its_reader_nor_the_end(session: Session) -> None:
+    forever = threading.Event()
+
+    class Stuck(Sink):
+        def take(self, message: Message) -> None:
+            forever.wait()
+
+    sink = Stuck()
+    sink.stall_timeout = 0.05  # type: ignore[attr-defined]  # of what it gives to readers, too
+    execution = session.execute("print('kept')", processors=[sink])
+    assert execution.wait(60).stdout == "kept\n"
+    forever.set()
 
 
 def test_readers_at_the_same_time_write_it_once_and_one_execution_does_not_count_for_another(tmp_path: Path) -> None:
@@ -230,6 +266,22 @@ def test_messages_go_to_the_sink_that_wants_their_kind() -> None:
     assert list(chain.ready) == [messages[0], messages[3]]
     first, usage, other, complete = messages
     assert got == {"all": messages, "output": [first], "usage": [usage], "source": [first], "taken": [usage, other, complete]}
+
+
+def test_a_sink_that_takes_things_once_does_so_behind_a_route(session: Session) -> None:
+    class Collect(Sink):
+        def __init__(self) -> None:
+            super().__init__()
+            self.got: list[Message] = []
+
+        def take(self, message: Message) -> None:
+            self.got.append(message)
+
+    collect = Collect()
+    execution = session.execute("print('x')", processors=[Route(collect, types="output")])
+    assert execution.wait(60).stdout == "x\n"
+    assert list(execution)
+    assert "".join(m.text for m in collect.got if isinstance(m, OutputMessage)) == "x\n"
 
 
 @pytest.mark.anyio
