@@ -177,7 +177,7 @@ def _messages(piece: str, size: int) -> list[Message]:
         OutputMessage("bench", number, 0.01 * number, data=text[start : start + CHUNK])
         for number, start in enumerate(starts, 1)
     ]
-    return [*messages, CompleteMessage("bench", len(messages) + 1)]
+    return [*messages, CompleteMessage("bench", len(messages) + 1, success=True)]
 
 
 def _rate(processors: Iterable[AnyProcessor], messages: list[Message]) -> float:
