@@ -74,7 +74,7 @@ soak: $(READY) $(KERNELS_READY)
 	    echo "soak: without the notebook, under $$python"; \
 	    "$$python" -m venv "$$venv" && \
 	    "$$venv/bin/python" -m pip install $(PIP_QUIET) -c constraints.txt -e '.[jupyter]' \
-	        pytest hypothesis trio pexpect && \
+	        pytest hypothesis trio pexpect asciinema tqdm && \
 	    "$$venv/bin/python" -m pytest $(SOAK_ARGS) $(PYTEST_ARGS) || exit 1; \
 	done
 
