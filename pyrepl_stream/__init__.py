@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .execution import *  # noqa: F403
     from .message_stream import *  # noqa: F403
     from .messages import *  # noqa: F403
+    from .output_options import *  # noqa: F403
     from .process import *  # noqa: F403
     from .processors import *  # noqa: F403
     from .profiles import *  # noqa: F403
@@ -97,7 +98,8 @@ _MODULES = {
         "processors_of_format",
         "progress_line",
     ),
-    "settings": ("Settings", "add_output_options", "load_settings"),
+    "output_options": ("add_output_options",),
+    "settings": ("Settings", "load_settings"),
     "profiles": (
         "Profile",
         "ProfileRun",

@@ -15,6 +15,9 @@ from .errors import UsageError
 
 __all__: tuple[str, ...] = ()
 
+CONFIG_FILE = "config.toml"
+"""Where the settings are, in the user's config directory."""
+
 
 def user_file(name: str) -> Path:
     """A file in the user's config directory, which ``PYREPL_STREAM_CONFIG_DIR`` may name."""

@@ -8,16 +8,14 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .chain import AnyProcessor, with_format
-from .config import read_user_file, shown, user_file, way_out
+from .config import CONFIG_FILE, read_user_file, shown, user_file, way_out
 from .errors import UsageError
+from .output_options import CHOICES
 from .processors import FORMATS, SCHEMES, Colour, ColourPolicy, LineFilter, Prefix, Progress
-from .processors.colour_policy import CHOICES
 from .processors.progress import LIBRARIES
 
-__all__ = ("Settings", "add_output_options", "load_settings")
+__all__ = ("Settings", "load_settings")
 
-_FILE = "config.toml"
-_DEFAULT_PREFIX = "[{source}] "
 _CHOICES: Mapping[str, Any] = {"format": FORMATS, "color": CHOICES, "color_scheme": SCHEMES}
 
 
@@ -106,36 +104,9 @@ class Settings:
         return with_format(self.format, processors)
 
 
-def add_output_options(parser: Any) -> None:
-    """Add the options of :meth:`Settings.with_options`, and ``--record FILE``, to an argument parser."""
-    add = parser.add_argument
-    add(
-        "--filter",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="show lines that match an expression, or `errors`, `warnings`, `no-progress`, `no-debug`, "
-        "`no-blank`; may be repeated",
-    )
-    add("--exclude", action="append", default=[], metavar="PATTERN", help="leave out lines that match")
-    add(
-        "--prefix",
-        nargs="?",
-        const=_DEFAULT_PREFIX,
-        metavar="TEMPLATE",
-        help="before each line: {source}, {stream}, {time}, {elapsed}, {host}; `--prefix` without a "
-        f"template, as the last option, is '{_DEFAULT_PREFIX}'",
-    )
-    add("--color", choices=CHOICES, help="colours (default: what can be shown, as NO_COLOR and others say)")
-    add("--no-color", dest="color", action="store_const", const="never", help="the same as --color never")
-    add("--format", choices=tuple(FORMATS), help="read the output as that: its documents become events")
-    add("--progress", action="store_true", help="show what programs draw of their progress as lines")
-    add("--record", metavar="FILE", help="record the output as an asciicast, for `pyrepl-stream replay`")
-
-
 def load_settings() -> Settings:
     """The settings in the user's ``config.toml``, read anew. Raises :class:`UsageError`."""
-    path = user_file(_FILE)
+    path = user_file(CONFIG_FILE)
     try:
         return settings_of(read_user_file(path))
     except UsageError as exc:

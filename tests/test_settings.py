@@ -9,7 +9,8 @@ import pytest
 
 from pyrepl_stream.errors import UsageError
 from pyrepl_stream.messages import CompleteMessage, Message, OutputMessage
-from pyrepl_stream.processors import Colour, ColourPolicy, JsonLines, LineFilter, Prefix, Progress
+from pyrepl_stream.output_options import FORMAT_NAMES
+from pyrepl_stream.processors import FORMATS, Colour, ColourPolicy, JsonLines, LineFilter, Prefix, Progress
 from pyrepl_stream.settings import Settings, load_settings
 
 PAGE = ColourPolicy.page()
@@ -79,6 +80,10 @@ def test_what_makes_no_sense_is_refused_with_the_file_and_the_way_out(config: Pa
         load_settings()
     assert str(config) in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_the_options_have_the_formats_that_there_are() -> None:
+    assert tuple(FORMATS) == FORMAT_NAMES
 
 
 def test_the_table_in_the_readme_has_every_setting() -> None:

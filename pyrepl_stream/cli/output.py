@@ -1,4 +1,7 @@
-"""The options that say what is done to output, and the settings that they make."""
+"""What is done to output, as the options and the user's settings ask for it.
+
+Most runs ask for nothing: what does it is imported when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import argparse
 import os
 
 from ..chain import AnyProcessor
-from ..processors import ColourPolicy, Recorder
-from ..processors.colour_policy import enable_virtual_terminal
-from ..settings import add_output_options, load_settings
+from ..config import CONFIG_FILE, user_file
+from ..output_options import add_output_options
 from .console import ERRORS, OUTPUT
 
 __all__ = ("add_options", "has_cursor", "processors_of")
+
+_OPTIONS = ("filter", "exclude", "prefix", "color", "format", "progress")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,32 +26,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def processors_of(
     arguments: argparse.Namespace, *, size: tuple[int, int], title: str
 ) -> tuple[AnyProcessor, ...]:
-    """What the options ask for. Raises :class:`UsageError`."""
-    def recorder() -> list[AnyProcessor]:
-        """Made when all else is known to be right, as it empties its file."""
-        if arguments.record is None:
-            return []
-        return [Recorder(arguments.record, size=size, title=title)]
+    """What is asked for. Raises :class:`UsageError`."""
+    processors = _changing(arguments)
+    if arguments.record is None:
+        return processors
+    from ..processors import Recorder
 
+    # Last, as it empties its file; and first of all in the run, to record what came.
+    return (Recorder(arguments.record, size=size, title=title), *processors)
+
+
+def _changing(arguments: argparse.Namespace) -> tuple[AnyProcessor, ...]:
     if arguments.interactive:
-        return tuple(recorder())  # what draws its own screen is passed on as it is, whatever the settings
-    settings = load_settings().with_options(
-        filter=arguments.filter,
-        exclude=arguments.exclude,
-        prefix=arguments.prefix,
-        color=arguments.color,
-        format=arguments.format,
-        progress=arguments.progress,
-    )
+        return ()  # what draws its own screen is passed on as it is, whatever the settings
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    if not any(options.values()) and options["prefix"] is None and not user_file(CONFIG_FILE).exists():
+        return ()
+    from ..processors import ColourPolicy
+    from ..processors.colour_policy import enable_virtual_terminal
+    from ..settings import load_settings
+
+    settings = load_settings().with_options(**options)
     if arguments.json and settings.color != "never":
         policy = ColourPolicy.page()  # what reads the messages has a policy of its own
     else:
         policy = ColourPolicy.of(os.isatty(OUTPUT), os.environ, choice=settings.color)
         if policy.depth:
             enable_virtual_terminal()
-    return (*recorder(), *settings.processors(policy))
+    return settings.processors(policy)
 
 
 def has_cursor() -> bool:
     """Whether a line on stderr can be drawn over."""
-    return ColourPolicy.of(os.isatty(ERRORS), os.environ).cursor
+    return os.isatty(ERRORS) and os.environ.get("TERM") != "dumb"

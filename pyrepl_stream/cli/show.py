@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from ..messages import (
     CompleteMessage,
@@ -16,10 +17,11 @@ from ..messages import (
     ProgressMessage,
     StreamType,
 )
-from ..processors.strip_ansi import stripped
 from ..wire import encode
-from .bars import Bars
 from .console import ERRORS, OUTPUT, Console
+
+if TYPE_CHECKING:
+    from .bars import Bars
 
 __all__ = ("Show",)
 
@@ -30,7 +32,8 @@ class Show:
         self._console = console
         self._json = as_json
         self.complete: CompleteMessage | None = None
-        self._bars = Bars(self._write_bars, self._columns if cursor else None)
+        self._cursor = cursor
+        self._bars: Bars | None = None  # made with the first bar: most runs have none
         self._on_screen = [number for number in (OUTPUT, ERRORS) if os.isatty(number)]
         self._at_start = True  # of a line, on the screen
         self._in_line = False  # on stdout, wherever it leads
@@ -72,7 +75,7 @@ class Show:
         if isinstance(message, ProgressMessage):
             self._progress(message)
         elif isinstance(message, LogMessage):
-            self._say(f"{message.level.lower()}: {stripped(message.text)}")
+            self._say(f"{message.level.lower()}: {message.text.translate(_HARMLESS)}")
         elif isinstance(message, GapMessage):
             size = "some" if message.bytes is None else f"{message.bytes:,} bytes of"
             self._say(f"warning: {size} output is missing: {message.reason}")
@@ -80,7 +83,7 @@ class Show:
             self._say(message.value or message.name)
 
     def _say(self, text: str) -> None:
-        self._bars.erase()
+        self._erase()
         if not self._at_start:
             self._console.write(ERRORS, b"\n")
             self._at_start = True
@@ -89,7 +92,7 @@ class Show:
 
     def _write(self, descriptor: int, data: bytes) -> None:
         if data:
-            self._bars.erase()
+            self._erase()
             self._console.write(descriptor, data)
             if descriptor in self._on_screen:
                 self._at_start = data.endswith(b"\n")
@@ -99,6 +102,10 @@ class Show:
         if message.finished and not self._at_start:
             self._console.write(ERRORS, b"\n")  # its last state stays, on a line of its own
             self._at_start = True
+        if self._bars is None:
+            from .bars import Bars
+
+            self._bars = Bars(self._write_bars, self._columns if self._cursor else None)
         self._bars.show(message)
         self._draw()
 
@@ -109,16 +116,23 @@ class Show:
         size = self._console.size()
         return size[1] if size else 80
 
+    def _erase(self) -> None:
+        if self._bars is not None:
+            self._bars.erase()
+
     def _draw(self) -> None:
-        if self._at_start:  # else there is no room for bars: they come back behind the line's end
+        # Within a line there is no room for bars: they come back behind its end.
+        if self._bars is not None and self._at_start:
             self._bars.draw()
 
     def close(self) -> None:
         """Leave the screen as it is to be: nothing is under way any more."""
-        self._bars.erase()
+        self._erase()
 
 
-# JSON does not escape them, and terminals obey them.
+# Terminals obey them: in what we say they are shown.
+_HARMLESS = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), *range(0x7F, 0xA0))}
+# JSON does not escape them.
 _CONTROLS = {number: f"\\u{number:04x}" for number in range(0x7F, 0xA0)}
 
 

@@ -9,12 +9,12 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from ..errors import UsageError
+from ..output_options import CHOICES
 from .palette import check_depth
 
-__all__ = ("CHOICES", "TRUE_COLOUR", "ColourPolicy", "Console", "enable_virtual_terminal", "hint")
+__all__ = ("TRUE_COLOUR", "ColourPolicy", "Console", "enable_virtual_terminal", "hint")
 
 TRUE_COLOUR = 1 << 24
-CHOICES = ("auto", "always", "never")
 
 _FORCED = {"0": 0, "false": 0, "1": 16, "true": 16, "": 16, "2": 256, "3": TRUE_COLOUR}
 
