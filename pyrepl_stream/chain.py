@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any, Callable, Optional, Union
 
 from .caller import Call, Caller
+from .engine.loop import process_is_leaving
 from .errors import UsageError
 from .messages import CompleteMessage, ErrorMessage, LogMessage, Message
 from .waiting import wait_async, wait_limited, wait_sync
@@ -171,7 +172,9 @@ class Chain:
             self._caller = None
         closed, self._processors = self._processors, []
         closers = [close for each in closed if callable(close := getattr(each, "close", None))]
-        if closers:
+        if closers and process_is_leaving():
+            list(map(_closed, closers))  # no thread can be started any more
+        elif closers:
             caller = Caller()  # what stalls here is left to itself, too
             call = caller.start(lambda: list(map(_closed, closers)))
             wait_sync(call.when_done, _CLOSING)
@@ -260,7 +263,7 @@ def _for_reader(processor: AnyProcessor) -> tuple[Processor, ...]:
 
 
 def _closed(close: Callable[[], object]) -> None:
-    with contextlib.suppress(Exception):  # nobody is left to be told
+    with contextlib.suppress(BaseException):  # nobody is left to be told, and others are to be closed
         close()
 
 

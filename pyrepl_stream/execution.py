@@ -50,6 +50,7 @@ class Execution:
         awaits_reader: bool = False,
     ) -> None:
         self._first: Cursor | None = None
+        self._so_far: tuple[ExecutionResult, int, Chain] | None = None  # of a `wait` that was broken off
         self._run = run
         self._processors = tuple(processors)
         self._batch = batch
@@ -57,7 +58,6 @@ class Execution:
         if awaits_reader:
             self._first = run.journal.cursor()
         self._result: ExecutionResult | None = None
-        self._so_far: tuple[ExecutionResult, int, Chain] | None = None  # of a `wait` that timed out
 
     def __repr__(self) -> str:
         return f"<Execution {self.id} {self.status}>"
@@ -65,6 +65,8 @@ class Execution:
     def __del__(self) -> None:
         if self._first is not None:
             self._first.abandon()
+        if self._so_far is not None:
+            self._so_far[2].close()
 
     @property
     def id(self) -> str:
@@ -111,9 +113,11 @@ class Execution:
                     result.add(message)
                 late = deadline is not None and time.monotonic() >= deadline
                 if late and self._run.journal.completion is None:
-                    # Whoever has given up reading holds the code no longer, so the stream is left.
-                    self._so_far = (result, stream.after, stream.leave())
                     raise TimeoutError(f"execution {self.id} has not ended within {timeout} s")
+        except (TimeoutError, KeyboardInterrupt):
+            # Whoever has given up reading holds the code no longer, so the stream is left.
+            self._so_far = (result, stream.after, stream.leave())
+            raise
         finally:
             stream.close()
 

@@ -261,20 +261,20 @@ class _Runner:
     def _exit_code(self) -> int:
         complete = self._view.complete
         if complete is None:
-            self._console.say("the run ended without a word of how")
+            self._view.say("the run ended without a word of how")
             return _FAILED
         timed_out = complete.status == "timeout"
         if self._arguments.verbose:
             how = complete.error or f"the command exited with {complete.exit_code}"
-            self._console.say(f"{how}, after {complete.duration:.2f} s")
+            self._view.say(f"{how}, after {complete.duration:.2f} s")
         elif timed_out and not self._arguments.json:
-            self._console.say(complete.error or complete.status)
+            self._view.say(complete.error or complete.status)
         if self._failed:
             return _FAILED
         if timed_out:
             return _TIMED_OUT
         if complete.exit_code is None:
-            self._console.say(complete.error or complete.status)
+            self._view.say(complete.error or complete.status)
             return _FAILED
         return complete.exit_code
 

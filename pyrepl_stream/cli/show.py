@@ -75,14 +75,15 @@ class Show:
         if isinstance(message, ProgressMessage):
             self._progress(message)
         elif isinstance(message, LogMessage):
-            self._say(f"{message.level.lower()}: {message.text.translate(_HARMLESS)}")
+            self.say(f"{message.level.lower()}: {message.text.translate(_HARMLESS)}")
         elif isinstance(message, GapMessage):
             size = "some" if message.bytes is None else f"{message.bytes:,} bytes of"
-            self._say(f"warning: {size} output is missing: {message.reason}")
+            self.say(f"warning: {size} output is missing: {message.reason}")
         elif isinstance(message, ErrorMessage):  # it could not be started
-            self._say(message.value or message.name)
+            self.say(message.value or message.name)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Tell the user something, on a line of its own."""
         self._erase()
         if not self._at_start:
             self._console.write(ERRORS, b"\n")

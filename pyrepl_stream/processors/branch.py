@@ -164,7 +164,8 @@ class _Worker:
 
     def __init__(self, processors: Iterable[AnyProcessor], stall_timeout: float, queue: _Queue) -> None:
         self._chain = Chain(processors, stall_timeout=stall_timeout, report=self._report)
-        self._lock = threading.Lock()  # guards all that follows
+        # Guards all that follows. Reentrant, as the garbage collector may end a branch anywhere in here.
+        self._lock = threading.RLock()
         self._queue = queue
         self._state = "idle"  # or busy, ended
         self._failed = ""  # why it has ended by itself

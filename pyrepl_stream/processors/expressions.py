@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import regex
 
@@ -16,8 +16,9 @@ __all__ = ("TIME_LIMIT", "Expression", "compiled")
 TIME_LIMIT = 0.1
 """Seconds that one expression may take for one line. Meanwhile its reader waits, and so may an event loop."""
 
-_BUDGET = 10  # times the limit: what takes that much in all, and more than a microsecond a character, goes
-_FAIR = 1e-6  # seconds a character; what does not backtrack takes a hundredth of it
+_BUDGET = 10  # times the limit, for all slow searches together
+_SLOW = 1e-3  # seconds; what does not backtrack takes microseconds
+_FAIR = 1e-6  # seconds a character, for long lines; what does not backtrack takes a hundredth of it
 
 
 class Expression:
@@ -36,8 +37,8 @@ class Expression:
         self.off = False
         """Whether it took too long once. It finds nothing any more."""
         self._time_limit = time_limit
-        self._seconds = 0.0
-        self._characters = 0
+        self._clock: Callable[[], float] = time.perf_counter
+        self._spent = 0.0  # seconds of slow searches
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -48,18 +49,26 @@ class Expression:
         """The first match. Raises :class:`TimeoutError`, once."""
         if self.off:
             return None
-        started = time.perf_counter()
+        started = self._clock()
         try:
             match = self._regex.search(text, timeout=self._time_limit)
         except TimeoutError:
             self.off = True
             raise
-        self._seconds += time.perf_counter() - started
-        self._characters += len(text)
-        if self._seconds > _BUDGET * self._time_limit and self._seconds > _FAIR * self._characters:
+        seconds = self._clock() - started
+        if seconds > max(_SLOW, _FAIR * len(text)):
+            self._spend(seconds)
+        return match
+
+    def _spend(self, seconds: float) -> None:
+        """Count a slow search. Raises :class:`TimeoutError` when there were too many."""
+        if self._clock is not time.thread_time:
+            self._clock = time.thread_time  # from now on without the time of other threads; it costs more
+            return
+        self._spent += seconds
+        if self._spent > _BUDGET * self._time_limit:
             self.off = True
             raise TimeoutError
-        return match
 
     def told(self, message: Message) -> LogMessage:
         """What there is to say of one that was switched off."""

@@ -117,11 +117,11 @@ class LineProcessor(TextProcessor[LinesState]):
 
 
 def _beginning(text: str, size: int) -> str:
-    """The characters that fit into ``size`` bytes."""
+    """The characters that fit into ``size`` bytes, at least one."""
     encoded = text.encode("utf-8", "surrogatepass")
     while size > 0 and encoded[size : size + 1] and encoded[size] & 0xC0 == 0x80:
         size -= 1  # within a character
-    return encoded[:size].decode("utf-8", "surrogatepass")
+    return encoded[:size].decode("utf-8", "surrogatepass") or text[:1]
 
 
 class _Rest(OutputMessage):

@@ -54,6 +54,8 @@ class Route:
         if not hasattr(self._sink, "for_reader"):
             return self
         sink = self._sink.for_reader()
+        if isinstance(sink, tuple):  # several in one: they are called as the one they are
+            return self
         return Route(sink, types=self._types, sources=self._sources, names=self._names, take=self._take)
 
     def __call__(self, message: Message) -> Message | None | Awaitable[Message | None]:

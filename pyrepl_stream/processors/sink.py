@@ -14,6 +14,10 @@ __all__ = ("Sink", "FileSink")
 
 _REMEMBERED = 1000  # executions
 
+_Place = tuple[int, int]
+"""A sequence number, and how many messages have had it: what processors derive shares that of its origin."""
+_NOWHERE = (0, 0)
+
 
 class Sink(ABC):
     """Takes messages, and lets all of them pass.
@@ -23,9 +27,8 @@ class Sink(ABC):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards _newest; never held for long
-        self._taking = threading.Lock()  # held while a message is taken, which may take as long as it likes
-        self._newest: dict[str, tuple[int, _Feed]] = {}  # by execution: the number, and who came with it
+        self._taking = threading.Lock()  # guards _newest, and is held while a message is taken
+        self._newest: dict[str, _Place] = {}  # by execution: the last message that was taken
 
     @abstractmethod
     def take(self, message: Message) -> None:
@@ -39,21 +42,19 @@ class Sink(ABC):
 
     def __call__(self, message: Message) -> Message:
         """As its only reader."""
-        self.take(message)
+        with self._taking:
+            self.take(message)
         return message
 
-    def _offer(self, feed: _Feed, message: Message) -> None:
-        with self._lock:
-            number, first = self._newest.pop(message.execution_id, (0, feed))
-            # Messages that a processor derived share the number of what they came from.
-            wanted = message.sequence == 0 or message.sequence > number or first is feed
-            newest = (message.sequence, feed) if message.sequence > number else (number, first)
-            self._newest[message.execution_id] = newest
+    def _offer(self, message: Message, place: _Place) -> None:
+        with self._taking:
+            if message.sequence and place <= self._newest.get(message.execution_id, _NOWHERE):
+                return
+            self._newest.pop(message.execution_id, None)
+            self._newest[message.execution_id] = place  # the newest execution last
             if len(self._newest) > _REMEMBERED:
                 del self._newest[next(iter(self._newest))]
-        if wanted:
-            with self._taking:
-                self.take(message)
+            self.take(message)
 
     def _leave(self) -> None:
         if self._taking.acquire(blocking=False):  # else somebody else goes on, or never returns
@@ -68,12 +69,16 @@ class _Feed:
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
+        self._places: dict[str, _Place] = {}  # by execution: the message that came last
         self.__qualname__ = type(sink).__qualname__  # for what there is to say of failures
         if hasattr(sink, "stall_timeout"):
             self.stall_timeout = sink.stall_timeout
 
     def __call__(self, message: Message) -> Message:
-        self._sink._offer(self, message)
+        number, count = self._places.get(message.execution_id, _NOWHERE)
+        place = (number, count + 1) if message.sequence == number else (message.sequence, 1)
+        self._places[message.execution_id] = place
+        self._sink._offer(message, place)
         return message
 
     def close(self) -> None:

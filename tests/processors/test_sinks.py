@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ from pyrepl_stream.messages import (
     StreamType,
 )
 from pyrepl_stream.process import run_process
-from pyrepl_stream.processors import Branch, Recorder, Route, Sink, Tee, ToLogging
+from pyrepl_stream.processors import Branch, Lines, Recorder, Route, Sink, Tee, ToLogging
 from pyrepl_stream.session import Session
 
 
@@ -107,6 +109,56 @@ def test_readers_that_overtake_one_another_leave_no_hole(tmp_path: Path) -> None
         chain.run()
     first.close()
     assert (tmp_path / "out").read_text() == "123456"
+
+
+def test_readers_that_leave_between_what_one_message_became_leave_no_hole(tmp_path: Path) -> None:
+    def words(message: Message) -> Message | list[Message]:
+        if not isinstance(message, OutputMessage):
+            return message
+        return [replace(message, data=word) for word in message.text.split()]
+
+    tee = Tee(tmp_path / "out")
+    first, second = (processor.for_reader() for processor in (tee, tee))
+    parts = list(words(output(1, "one two three")))  # type: ignore[arg-type]  # it is several
+    first(parts[0])
+    first.close()
+    for part in parts:
+        second(part)
+    assert (tmp_path / "out").read_text() == "onetwothree"
+
+
+def test_with_several_readers_a_sink_takes_messages_in_order() -> None:
+    taken: list[int] = []
+
+    class Slow(Sink):
+        def take(self, message: Message) -> None:
+            time.sleep(0.001)  # long enough for others to come in between, if they could
+            taken.append(message.sequence)
+
+    sink = Slow()
+
+    def read() -> None:
+        feed = sink.for_reader()
+        for number in range(1, 101):
+            feed(output(number, "x"))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert taken == list(range(1, 101))
+
+
+def test_an_iterator_that_the_end_of_the_process_finds_does_not_hold_it(tmp_path: Path) -> None:
+    program = (
+        "import pyrepl_stream as p\n"
+        "session = p.Session().__enter__()\n"
+        f"messages = iter(session.execute('print(1); print(2)', processors=[p.Tee({str(tmp_path / 'out')!r})]))\n"
+        "next(messages)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_sink_that_never_returns_holds_neither_its_reader_nor_the_end(session: Session) -> None:
@@ -298,6 +350,13 @@ async def test_a_sink_may_be_async() -> None:
         await chain.run_async()
         chain.ready.clear()
     assert got == [output(1, "x")]
+
+
+def test_a_function_of_lines_may_be_a_sink(session: Session) -> None:
+    lines: list[str] = []
+    execution = session.execute("print('a'); print('b')", processors=[Route(Lines(lines.append), types="output")])
+    assert execution.wait(60).stdout == "a\nb\n"
+    assert lines == ["a\n", "b\n"]
 
 
 def test_a_type_that_is_none_is_refused() -> None:
