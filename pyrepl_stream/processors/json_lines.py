@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
-
 from ..errors import UsageError
-from ..messages import CompleteMessage, EventMessage, Message, OutputMessage
-from .json_reader import Item, JsonReader
-from .text import TextProcessor
+from .documents import DocumentProcessor
+from .json_reader import JsonReader
 
 __all__ = ("JsonLines",)
 
 
-class JsonLines(TextProcessor[JsonReader]):
+class JsonLines(DocumentProcessor[JsonReader]):
     """Turns JSON objects and arrays in output into an `event` each; all else passes as it came.
 
     A line that holds nothing but values becomes their events, which stand for it and its end. A value may
@@ -32,73 +27,16 @@ class JsonLines(TextProcessor[JsonReader]):
     passes at once, unchanged, and events come beside it.
     """
 
+    _name_keys = ("type", "event")
+
     def __init__(self, *, keep_text: bool = False, max_line_bytes: int = 1 << 20, name: str = "json") -> None:
-        super().__init__()
+        super().__init__(name, keep_text=keep_text)
         if max_line_bytes < 1:
             raise UsageError(f"max_line_bytes is {max_line_bytes}, but must be at least 1")
-        self._keep_text = keep_text
         self._limit = max_line_bytes
-        self._name = name
 
     def for_reader(self) -> JsonLines:
         return JsonLines(keep_text=self._keep_text, max_line_bytes=self._limit, name=self._name)
 
     def _new_state(self) -> JsonReader:
         return JsonReader(self._limit)
-
-    def _read(self, state: JsonReader, message: OutputMessage, data: str) -> list[Message]:
-        if state.pass_over(data):
-            return [message]
-        items = state.read(data)
-        if self._keep_text:
-            return [message, *self._messages(items, message)]
-        if len(items) == 1 and items[0] == data:
-            return [message]
-        return self._messages(items, message)
-
-    def _read_bytes(self, state: JsonReader, message: OutputMessage) -> list[Message]:
-        messages = self._messages(state.let_go(), message)
-        assert isinstance(message.data, bytes)
-        state.after_bytes(message.data)
-        return [*messages, message]
-
-    def _release(self, state: JsonReader, last: OutputMessage, because: Message) -> list[Message]:
-        items = state.end() if isinstance(because, CompleteMessage) else state.let_go()
-        return self._messages(items, last)
-
-    def _messages(self, items: Iterable[Item], message: OutputMessage) -> list[Message]:
-        messages: list[Message] = []
-        text: list[str] = []
-        for item in items:
-            if isinstance(item, str):
-                text.append(item)
-            else:
-                if text:
-                    self._add_output(text, message, messages)
-                    text = []
-                messages.append(self._event(item.data, message))
-        self._add_output(text, message, messages)
-        return messages
-
-    def _add_output(self, text: list[str], message: OutputMessage, messages: list[Message]) -> None:
-        if not self._keep_text and (joined := "".join(text)):
-            messages.append(replace(message, data=joined))
-
-    def _event(self, data: Any, message: OutputMessage) -> EventMessage:
-        return EventMessage(
-            execution_id=message.execution_id,
-            sequence=message.sequence,
-            timestamp=message.timestamp,
-            source=message.source,
-            name=_name_in(data) or self._name,
-            data=data,
-        )
-
-
-def _name_in(data: Any) -> str:
-    if isinstance(data, dict):
-        for key in ("type", "event"):
-            name = data.get(key)
-            if isinstance(name, str) and name:
-                return name
-    return ""

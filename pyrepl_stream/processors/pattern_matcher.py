@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..errors import UsageError
 from ..messages import EventMessage, LogMessage, Message, OutputMessage
+from .documents import event_of
 from .expressions import TIME_LIMIT, Expression
 from .lines import LineProcessor
 from .strip_ansi import stripped
@@ -95,18 +96,7 @@ class PatternMatcher(LineProcessor):
                 continue
             groups = {group: match[group] for group in expression.groups}
             if name:
-                events.append(_event(message, name, groups))
+                events.append(event_of(message, name, groups))
             else:
-                events += [_event(message, *group) for group in groups.items() if group[1] is not None]
+                events += [event_of(message, *group) for group in groups.items() if group[1] is not None]
         return events, logs
-
-
-def _event(message: Message, name: str, data: object) -> EventMessage:
-    return EventMessage(
-        execution_id=message.execution_id,
-        sequence=message.sequence,
-        timestamp=message.timestamp,
-        source=message.source,
-        name=name,
-        data=data,
-    )

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from .yaml_loading import load
 
 __all__ = ("Item", "YamlDocuments")
 
-Item = str | tuple[Any]
-"""Text passes, the data of a document becomes an event."""
+
+
+class YamlDocument(NamedTuple):
+    """What becomes an event."""
+
+    data: Any
+
+
+Item = str | YamlDocument
 
 _PARTS = re.compile(r"[^\n]*+\n|[^\n]++")
 _BLANK = " \t\r\n"
@@ -157,5 +164,5 @@ class YamlDocuments:
             return
         text = "".join((*self._lines, *self._line))
         data = None if self._indent is None else load(text)
-        out.append(text if data is None else (data,))
+        out.append(text if data is None else YamlDocument(data))
         self._lines, self._line, self._bare = None, [], False

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
-
 from ..errors import UsageError
-from ..messages import CompleteMessage, EventMessage, Message, OutputMessage
-from .text import TextProcessor
-from .yaml_documents import Item, YamlDocuments
+from .documents import DocumentProcessor
+from .yaml_documents import YamlDocuments
 from .yaml_loading import LARGEST
 
 __all__ = ("YamlStream",)
 
 
-class YamlStream(TextProcessor[YamlDocuments]):
+class YamlStream(DocumentProcessor[YamlDocuments]):
     """Turns each YAML document that is a mapping or a sequence into an `event`; all else passes as it came.
 
     A document begins with a line ``---`` and ends before the next one, with a line ``...`` or at the end
@@ -35,66 +30,19 @@ class YamlStream(TextProcessor[YamlDocuments]):
     lists; scalars that cannot be had otherwise, as ``.nan``, are text as written.
     """
 
+    _name_keys = ("kind", "type", "event")
+
     def __init__(
         self, *, implicit: bool = False, max_document_bytes: int = LARGEST, name: str = "yaml"
     ) -> None:
-        super().__init__()
+        super().__init__(name)
         if max_document_bytes < 1:
             raise UsageError(f"max_document_bytes is {max_document_bytes}, but must be at least 1")
         self._implicit = implicit
         self._limit = max_document_bytes
-        self._name = name
 
     def for_reader(self) -> YamlStream:
         return YamlStream(implicit=self._implicit, max_document_bytes=self._limit, name=self._name)
 
     def _new_state(self) -> YamlDocuments:
         return YamlDocuments(self._limit, self._implicit)
-
-    def _read(self, state: YamlDocuments, message: OutputMessage, data: str) -> list[Message]:
-        if state.pass_over(data):
-            return [message]
-        return self._messages(state.read(data), message)
-
-    def _read_bytes(self, state: YamlDocuments, message: OutputMessage) -> list[Message]:
-        messages = self._messages(state.let_go(), message)
-        assert isinstance(message.data, bytes)
-        state.after_bytes(message.data)
-        return [*messages, message]
-
-    def _release(self, state: YamlDocuments, last: OutputMessage, because: Message) -> list[Message]:
-        items = state.end() if isinstance(because, CompleteMessage) else state.let_go()
-        return self._messages(items, last)
-
-    def _messages(self, items: Iterable[Item], message: OutputMessage) -> list[Message]:
-        messages: list[Message] = []
-        text: list[str] = []
-        for item in [*items, None]:
-            if isinstance(item, str):
-                text.append(item)
-                continue
-            if joined := "".join(text):
-                messages.append(message if joined == message.data else replace(message, data=joined))
-                text = []
-            if item is not None:
-                messages.append(self._event(item[0], message))
-        return messages
-
-    def _event(self, data: Any, message: OutputMessage) -> EventMessage:
-        return EventMessage(
-            execution_id=message.execution_id,
-            sequence=message.sequence,
-            timestamp=message.timestamp,
-            source=message.source,
-            name=_name_in(data) or self._name,
-            data=data,
-        )
-
-
-def _name_in(data: Any) -> str:
-    if isinstance(data, dict):
-        for key in ("kind", "type", "event"):
-            name = data.get(key)
-            if isinstance(name, str) and name:
-                return name
-    return ""
