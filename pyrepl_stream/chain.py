@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
-import re
 import sys
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Iterable
 from importlib import import_module
@@ -20,6 +18,7 @@ from typing import Any, Callable, Optional, Union
 from .caller import Call, Caller
 from .engine.loop import process_is_leaving
 from .errors import UsageError
+from .failures import Failures, StalledError
 from .messages import CompleteMessage, ErrorMessage, LogMessage, Message
 from .waiting import wait_async, wait_limited, wait_sync
 
@@ -47,9 +46,6 @@ AnyProcessor = Union[Processor, type]
 STALL_TIMEOUT = 10.0
 _CLOSING = 1.0  # seconds that the reader's end may take
 _MOST_OUTPUTS = 1 << 17  # of one message: twice what lines of one character make of the largest
-_LONGEST_TOLD = 2000  # characters of an exception
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_LOGGER = "pyrepl_stream.processors"
 
 
 def is_async(processor: Processor) -> bool:
@@ -248,11 +244,7 @@ class Chain:
         if self._caller is not None:
             self._caller.end()
             self._caller = None
-        return _StalledError(f"did not return within {stage.limit:g} s and is not called any more")
-
-
-class _StalledError(Exception):
-    pass
+        return StalledError(f"did not return within {stage.limit:g} s and is not called any more")
 
 
 def _for_reader(processor: AnyProcessor) -> tuple[Processor, ...]:
@@ -293,47 +285,6 @@ class _Stage:
 
     def wants(self, message: Message) -> bool:
         return not self.off and (self.hook_of is None or isinstance(message, self.hook_of))
-
-
-class Failures:
-    """The failures of one processor: the first is told in full, the others by their number at the end."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._count = 0
-
-    def logs(self, exc: Exception, message: Message) -> list[LogMessage]:
-        """What there is to say when it has failed at ``message``."""
-        if isinstance(exc, _StalledError):
-            return [log_of(message, f"processor {self._name} {exc}")]
-        self._count += 1
-        if self._count > 1:
-            return []
-        frames = traceback.extract_tb(exc.__traceback__)
-        where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-        told = "".join(traceback.format_exception_only(type(exc), exc)).strip()
-        told = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", told[:_LONGEST_TOLD])
-        text = f"processor {self._name} failed, and messages pass it as they are: {told}{where}"
-        return [log_of(message, text)]
-
-    def summary(self, complete: Message) -> list[LogMessage]:
-        """What there is to say at the end."""
-        if self._count < 2:
-            return []
-        return [log_of(complete, f"processor {self._name} failed {self._count:,} times")]
-
-
-def log_of(message: Message, text: str, level: str = "ERROR") -> LogMessage:
-    """What the product has to say, in the place of ``message``."""
-    return LogMessage(
-        execution_id=message.execution_id,
-        sequence=message.span_start,
-        timestamp=message.timestamp,
-        source=message.source,
-        level=level,
-        logger=_LOGGER,
-        text=text,
-    )
 
 
 def listed(processed: Any) -> Any:

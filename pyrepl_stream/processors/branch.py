@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ..chain import STALL_TIMEOUT, AnyProcessor, Chain, check_processors, log_of
+from ..chain import STALL_TIMEOUT, AnyProcessor, Chain, check_processors
 from ..errors import UsageError
+from ..failures import log_of
 from ..journal import NEVER_DROPPED, OVERFLOW_POLICIES, Overflow, cost_of, output_bytes
 from ..messages import CompleteMessage, GapMessage, LogMessage, Message
 from ..waiting import wait_async, wait_sync

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 import regex
 
-from ..chain import log_of
 from ..errors import UsageError
+from ..failures import log_of
 from ..messages import LogMessage, Message
 
 __all__ = ("TIME_LIMIT", "Expression", "compiled")

@@ -7,8 +7,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from ..chain import Failures, listed
+from ..chain import listed
 from ..errors import UsageError
+from ..failures import Failures
 from ..messages import CompleteMessage, Message, OutputMessage
 from .text import TextProcessor
 

@@ -25,6 +25,7 @@ FAR_END = (
     "waiting.py",
     "caller.py",
     "chain.py",
+    "failures.py",
     "message_stream.py",
     "execution.py",
     "process",
