@@ -39,6 +39,12 @@ _MODULES = {
         "CommandPermissionError",
         "WorkingDirectoryError",
         "LineTooLongError",
+        "UnsafePathError",
+        "TargetError",
+        "ConnectionLostError",
+        "ExecutionExistsError",
+        "WrongEpochError",
+        "EndedError",
     ),
     "messages": (
         "MessageType",

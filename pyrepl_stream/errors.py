@@ -14,6 +14,12 @@ __all__ = (
     "CommandPermissionError",
     "WorkingDirectoryError",
     "LineTooLongError",
+    "UnsafePathError",
+    "TargetError",
+    "ConnectionLostError",
+    "ExecutionExistsError",
+    "WrongEpochError",
+    "EndedError",
 )
 
 
@@ -59,3 +65,27 @@ class WorkingDirectoryError(UsageError, NotADirectoryError):
 
 class LineTooLongError(UsageError):
     """A line of input that the command's terminal would cut."""
+
+
+class UnsafePathError(PyreplStreamError, PermissionError):
+    """A directory or file that has to be the user's own is not, or cannot be made."""
+
+
+class TargetError(PyreplStreamError, ConnectionError):
+    """A target cannot be reached, or cannot be started there; the text says why."""
+
+
+class ConnectionLostError(TargetError):
+    """A target that was reached is reached no more, and the time to try again is over."""
+
+
+class ExecutionExistsError(UsageError):
+    """There is an execution of that id with other code."""
+
+
+class WrongEpochError(CursorError):
+    """The journal was made anew since: what the position meant is gone."""
+
+
+class EndedError(UsageError):
+    """The execution has ended, or the question was answered: there is nothing to act on."""

@@ -28,7 +28,7 @@ from .messages import (
     UnknownMessage,
 )
 
-__all__ = ("MAX_LINE", "MAX_MESSAGE", "encode", "decode", "Decoder")
+__all__ = ("MAX_LINE", "MAX_MESSAGE", "encode", "unnumbered", "numbered", "decode", "Decoder")
 
 MAX_LINE = 1 << 20
 """Longest line in bytes, its line end included."""
@@ -38,6 +38,7 @@ MAX_MESSAGE = 64 << 20
 
 _PART_DATA = 500_000  # at most doubled by escaping once more, so a part stays below MAX_LINE
 _MAX_SEQUENCE = (1 << 63) - 1
+_LONGEST = MAX_MESSAGE - 1024  # the number of a message takes the rest
 
 _Check = Callable[[Any], bool]
 
@@ -138,10 +139,12 @@ def _record(message: Message) -> dict[str, Any]:
     return record
 
 
-def _bounded(message: Message, text: str) -> str:
-    """Replace the MIME parts that make ``message`` too long by notes."""
+def _bounded(message: Message, record: Mapping[str, Any]) -> str:
+    """The JSON of a message; notes replace the MIME parts that would make it too long."""
+    text = _dump(record)
+    if len(text) <= _LONGEST:
+        return text
     if isinstance(message, (DisplayMessage, ResultMessage)):
-        record = _record(message)
         data = dict(message.data)
         for mime in sorted(data, key=lambda mime: -len(_dump({"": data[mime]}))):
             size = len(_dump({"": data[mime]}))
@@ -149,7 +152,7 @@ def _bounded(message: Message, text: str) -> str:
             note = f"[{mime} of {size} bytes was left out: the limit is {MAX_MESSAGE} bytes]"
             data["text/plain"] = "\n".join(filter(None, (str(data.get("text/plain", "")), note)))
             text = _dump({**record, "data": data})
-            if len(text) < MAX_MESSAGE:
+            if len(text) <= _LONGEST:
                 return text
     raise ProtocolError(f"a message of {len(text)} bytes is over the limit of {MAX_MESSAGE} bytes")
 
@@ -160,18 +163,35 @@ def encode(message: Message) -> bytes:
     Raises :class:`ProtocolError` for a message over ``MAX_MESSAGE`` that has no MIME part to leave
     out, and :class:`TypeError` for data that JSON cannot hold.
     """
-    text = _dump(_record(message))
+    text = _bounded(message, _record(message))
+    return _lines(text, message.execution_id, message.sequence)
+
+
+def unnumbered(message: Message) -> bytes:
+    """A message that has no number yet, as JSON, for :func:`numbered`. Raises as :func:`encode` does."""
+    record = _record(message)
+    del record["execution_id"], record["sequence"]
+    return _bounded(message, record).encode("ascii")
+
+
+def numbered(body: bytes, execution_id: str, sequence: int) -> bytes:
+    """The line, or lines, of a message: what :func:`unnumbered` made of it gets its number, undecoded."""
+    head = b'{"execution_id":%b,"sequence":%d,' % (json.dumps(execution_id).encode("ascii"), sequence)
+    if len(head) + len(body) < MAX_LINE:
+        return b"%b%b\n" % (head, body[1:])
+    return _lines((head + body[1:]).decode("ascii"), execution_id, sequence)
+
+
+def _lines(text: str, execution_id: str, sequence: int) -> bytes:
     if len(text) < MAX_LINE:
         return text.encode("ascii") + b"\n"
-    if len(text) > MAX_MESSAGE:
-        text = _bounded(message, text)
     count = -(-len(text) // _PART_DATA)
     return b"".join(
         _dump(
             {
                 "type": "part",
-                "execution_id": message.execution_id,
-                "sequence": message.sequence,
+                "execution_id": execution_id,
+                "sequence": sequence,
                 "part": index + 1,
                 "parts": count,
                 "data": text[index * _PART_DATA : (index + 1) * _PART_DATA],

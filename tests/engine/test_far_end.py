@@ -29,6 +29,8 @@ FAR_END = (
     "message_stream.py",
     "execution.py",
     "process",
+    "worker",
+    "host",
 )
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 

@@ -1,0 +1,96 @@
+"""What a client and a host say to each other: lines of JSON, and between them slices of spools.
+
+The client speaks first, with ``hello``. Its lines have ``op`` and, where an answer is expected, a
+``request`` number that the answer repeats; ``error`` in an answer names one of :data:`ERRORS`. Messages
+come in slices: a ``slice`` line says for which ``attach`` and how many bytes of whole lines follow
+(``wire.py``). Answers go ahead of slices. Every connection may be cut at any moment, and every op may
+be sent again.
+
+=============  ===========================================================================================
+op             fields; what the answer has besides ``request`` and ``error``
+=============  ===========================================================================================
+``hello``      ``protocol``, ``version``; ``protocol``, ``version``, ``epoch``, ``session``, ``pid``, and
+               ``options``: with what the session was started
+``execute``    a request as ``worker/requests.py`` has it, in ``execution``; ``epoch``: that of the host
+               when this was asked for first; ``fresh``: end and forget what has this id now.
+               ``epoch`` (of the execution), ``new``: false where it was there already
+``attach``     ``attach`` (a number of the client's), ``id``, ``after``, ``follow``, ``epoch`` (null: any),
+               ``credit`` (bytes); ``epoch``, ``last``, ``status``, ``asked``: the sequence of the
+               question that waits for an answer, or null
+``credit``     ``attach``, ``bytes`` more that may be sent; no answer
+``detach``     ``attach``; no answer
+``interrupt``  ``id``, ``key``: chosen by the client, the same key is obeyed once
+``kill``       the same
+``input``      ``id``, ``sequence`` of the question, ``text`` (null: end of input)
+``control``    ``id``, ``key``, ``do`` and more as ``FrameType.CONTROL``; ``pid``
+``list``       ``executions``: objects as :func:`summary` describes
+``close``      end the session; ``forget``: its records too
+``ping``       nothing; nothing
+=============  ===========================================================================================
+
+Lines of the host that answer nothing: ``{"type": "slice", "attach", "bytes"}``, and ``{"type": "end",
+"attach", "reason"}``: no slice comes any more (``complete``, ``closed``, or ``lost`` with the host).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import (
+    CursorError,
+    EndedError,
+    ExecutionExistsError,
+    ProtocolError,
+    PyreplStreamError,
+    SessionClosedError,
+    UnknownExecutionError,
+    UsageError,
+    WrongEpochError,
+)
+
+__all__ = ("PROTOCOL", "TURN", "MAX_OP", "ERRORS", "error_name", "line", "parse")
+
+PROTOCOL = 1
+"""Raised when what is here changes its meaning; more fields and ops do not."""
+
+TURN = 256 << 10
+"""Bytes that one attach sends until it is another's turn."""
+
+MAX_OP = 64 << 20
+"""Longest line of a client in bytes: code, or input, has to fit."""
+
+
+# The more special ones first.
+ERRORS: Mapping[str, type[PyreplStreamError]] = {
+    "wrong_epoch": WrongEpochError,
+    "beyond_the_end": CursorError,
+    "unknown_execution": UnknownExecutionError,
+    "execution_exists": ExecutionExistsError,
+    "ended": EndedError,
+    "session_closed": SessionClosedError,
+    "usage": UsageError,
+    "protocol": ProtocolError,
+    "failed": PyreplStreamError,
+}
+
+
+def error_name(error: PyreplStreamError) -> str:
+    """The name under which an error travels; its text goes in ``message``."""
+    return next(name for name, kind in ERRORS.items() if isinstance(error, kind))
+
+
+def line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Raises :class:`ProtocolError` for what is no line of this protocol."""
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f"not a line of JSON: {data[:80]!r}") from exc
+    if not isinstance(record, dict):
+        raise ProtocolError(f"not an object: {data[:80]!r}")
+    return record
