@@ -58,6 +58,7 @@ _MODULES = {
         "ProgressMessage",
         "EventMessage",
         "InputRequestMessage",
+        "InputReplyMessage",
         "GapMessage",
         "CompleteMessage",
         "UnknownMessage",

@@ -24,6 +24,7 @@ __all__ = (
     "ProgressMessage",
     "EventMessage",
     "InputRequestMessage",
+    "InputReplyMessage",
     "GapMessage",
     "CompleteMessage",
     "UnknownMessage",
@@ -43,6 +44,7 @@ class MessageType(str, Enum):
     PROGRESS = "progress"
     EVENT = "event"
     INPUT_REQUEST = "input_request"
+    INPUT_REPLY = "input_reply"
     GAP = "gap"
     COMPLETE = "complete"
 
@@ -173,6 +175,15 @@ class InputRequestMessage(Message):
 
 
 @dataclass(frozen=True)
+class InputReplyMessage(Message):
+    """The question with the sequence ``request`` was answered. ``text`` is None for a password."""
+
+    type: ClassVar[Union[MessageType, str]] = MessageType.INPUT_REPLY
+    request: int = 0
+    text: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class GapMessage(Message):
     """Stands for the messages ``first``..``sequence``, which are not to be had.
 
@@ -224,6 +235,7 @@ MESSAGE_CLASSES: Mapping[str, type] = {
         ProgressMessage,
         EventMessage,
         InputRequestMessage,
+        InputReplyMessage,
         GapMessage,
         CompleteMessage,
     )

@@ -8,6 +8,7 @@ than 107 bytes cannot be bound (``unix(7)``). ``PYREPL_STREAM_RUNTIME_DIR`` and
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -52,13 +53,13 @@ def _checked(what: str, value: object) -> str:
 def private_directory(path: str) -> str:
     """Make ``path``, and what is above it, if need be. Raises :class:`UnsafePathError` if it is not ours."""
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass
+        if not os.path.lexists(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with contextlib.suppress(FileExistsError):  # somebody else was faster
+                os.mkdir(path, 0o700)
+        found = os.lstat(path)
     except OSError as exc:
         raise UnsafePathError(f"{path!r} cannot be made: {exc.strerror}") from exc
-    found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafePathError(f"{path!r} is no directory{_WAY_OUT}")
     if found.st_uid != os.geteuid():

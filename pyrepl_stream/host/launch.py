@@ -1,0 +1,265 @@
+"""Find the host of a session, or start it: detached, once, however many ask for it at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Optional
+
+from ..errors import TargetError, UsageError
+from ..process.tree import MARK
+from . import pack
+from .options import HostOptions
+from .places import SessionPlace, private_directory, sessions_directory
+
+__all__ = (
+    "connect",
+    "connect_or_start",
+    "forget_locks",
+    "host_lock",
+    "is_alive",
+    "peer_is_ours",
+    "worker_command",
+)
+
+_START = 30.0  # seconds: an interpreter on a slow disk, with eight others
+_LEAVING = 10.0  # seconds that a host which listens no more has to end
+_POLL = 0.02
+_BACKLOG = 128
+
+# What a child of `python -c` does first. Nothing that lies in the working directory may be taken for a
+# module of ours, or of the standard library, so that directory comes back to the path only afterwards.
+_BOOT = """\
+import sys
+from importlib import import_module
+place, package, *words = sys.argv[1:]
+kept = sys.path[:]
+sys.path[:] = [path for path in kept if path] + [place]
+main = import_module(package + ".host.__main__").main
+sys.path[:] = kept
+sys.argv[:] = [""]
+main(*words)
+"""
+
+
+# -- finding -------------------------------------------------------------------------------------
+
+
+def connect(place: SessionPlace) -> Optional[socket.socket]:
+    """A connection to the session's host; None when there is none. Raises :class:`TargetError`."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(place.socket)
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    except OSError as exc:
+        connection.close()
+        raise TargetError(f"the host of session {place.name!r} cannot be reached: {exc}") from exc
+    if not peer_is_ours(connection):
+        connection.close()
+        raise TargetError(f"who listens on {place.socket} is another user")
+    return connection
+
+
+def peer_is_ours(connection: socket.socket) -> bool:
+    """Whether the other end of a Unix socket is a process of this user (where the system tells)."""
+    if hasattr(socket, "SO_PEERCRED"):
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return bool(struct.unpack("3i", found)[1] == os.geteuid())
+    return True  # the directory of the socket is closed to others
+
+
+def is_alive(place: SessionPlace) -> bool:
+    """Whether the session has a host that can be reached."""
+    try:
+        connection = connect(place)
+    except TargetError:
+        return False
+    if connection is None:
+        return False
+    connection.close()
+    return True
+
+
+@contextlib.contextmanager
+def host_lock(place: SessionPlace, seconds: float = 0.0) -> Iterator[bool]:
+    """Hold the lock that a host holds as long as it lives; False when it is not to be had in time."""
+    with _locked(place.host_lock, seconds) as held:
+        yield held
+
+
+@contextlib.contextmanager
+def _locked(path: str, seconds: float) -> Iterator[bool]:
+    deadline = time.monotonic() + seconds
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            if _lock(descriptor):
+                if not _is_at(path, descriptor):
+                    continue  # who had it has removed it: it is no lock any more
+                yield True
+                return
+            if time.monotonic() >= deadline:
+                yield False
+                return
+        finally:
+            os.close(descriptor)
+        time.sleep(_POLL)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def forget_locks(place: SessionPlace) -> None:
+    """Remove the lock files of a session that ends. For its host, which holds its lock."""
+    with _locked(place.start_lock, 0.0) as held:
+        if held:
+            os.unlink(place.start_lock)
+    os.unlink(place.host_lock)
+
+
+# -- starting ------------------------------------------------------------------------------------
+
+
+def connect_or_start(place: SessionPlace, options: HostOptions) -> socket.socket:
+    """A connection to the session's host, which is started with ``options`` where there is none.
+
+    Waits, up to 30 s. Raises :class:`TargetError`, :class:`UsageError` for options without sense and
+    :class:`UnsafePathError`.
+    """
+    connection = connect(place)
+    if connection is not None:
+        return connection
+    options = _checked(options)
+    with _locked(place.start_lock, _START) as held:
+        if not held:
+            raise TargetError(f"session {place.name!r} is being started elsewhere, and does not come up")
+        connection = connect(place)
+        if connection is None:
+            _wait_for_the_last(place)
+            _start(place, options)
+            connection = connect(place)
+    if connection is None:
+        raise TargetError(f"the host of session {place.name!r} ended right after its start{_told(place)}")
+    return connection
+
+
+def _checked(options: HostOptions) -> HostOptions:
+    """``options`` with what is relative made absolute. Raises :class:`UsageError`."""
+    python = options.python
+    if python:
+        found = shutil.which(os.path.expanduser(python))
+        if found is None:
+            raise UsageError(f"there is no interpreter {python!r} that could be run")
+        python = os.path.abspath(found)
+    directory = os.path.abspath(os.path.expanduser(options.cwd or os.getcwd()))
+    if not os.path.isdir(directory):
+        raise UsageError(f"cwd {directory!r} is no directory")
+    return replace(options, python=python, cwd=directory)
+
+
+def _wait_for_the_last(place: SessionPlace) -> None:
+    """The host before this one listens no more, but may still be about to end."""
+    with host_lock(place, _LEAVING) as held:
+        if not held:
+            raise TargetError(
+                f"session {place.name!r} has a host that lives but cannot be reached (was its socket in "
+                f"{os.path.dirname(place.socket)} removed?): end that process, and try again"
+            )
+
+
+def _start(place: SessionPlace, options: HostOptions) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(place.socket)
+    report, told = os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, open(_log(place), "wb") as log:
+        try:
+            # The directory is closed to others, so nobody is faster than the change of the mode.
+            listener.bind(place.socket)
+            os.chmod(place.socket, 0o600)
+            listener.listen(_BACKLOG)
+            words = ["host", str(listener.fileno()), str(told), json.dumps(asdict(options))]
+            process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, *pack.location(), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=_environment(os.environ),
+                pass_fds=(listener.fileno(), told),
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise TargetError(f"the host of session {place.name!r} cannot be started: {exc}") from exc
+        finally:
+            os.close(told)
+    with open(report, "rb") as file:
+        answer = file.read()  # until the host says that it is ready, or has gone
+    process.wait()  # it has forked, so that the host is nobody's child
+    if answer != READY:
+        text = answer.decode("utf-8", "replace").strip()
+        raise TargetError(f"session {place.name!r} cannot be started{': ' + text if text else _told(place)}")
+
+
+READY = b"ready"
+"""What a host says, on the descriptor that it was given for that, before it serves."""
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the host gets: without what belongs to the process that happens to start it."""
+    return {name: value for name, value in environment.items() if name not in _NOT_INHERITED}
+
+
+# The mark would make it a part of an execution, to be ended with it. The others are of Jupyter's kernels:
+# a kernel started by user code in the session would watch the wrong parent.
+_NOT_INHERITED = {MARK, "JPY_PARENT_PID", "JPY_SESSION_NAME", "JPY_API_TOKEN"}
+
+
+def _log(place: SessionPlace) -> str:
+    return os.path.join(place.directory, "host.log")
+
+
+def _told(place: SessionPlace) -> str:
+    """The end of what the host had to say at its start, as a part of an error."""
+    try:
+        with open(_log(place), encoding="utf-8", errors="replace") as file:
+            text = file.read()[-2000:].strip()
+    except OSError:
+        text = ""
+    return f": {text}" if text else ""
+
+
+def worker_command(python: str) -> list[str]:
+    """What starts a worker under ``python`` (empty: this interpreter); its arguments are to be added.
+
+    Another interpreter gets the far end as an archive: it has nothing of ours installed. Raises OSError.
+    """
+    if pack.same_interpreter(python):
+        python, (path, name) = sys.executable, pack.location()
+    else:
+        path = pack.write_archive(private_directory(os.path.join(sessions_directory(), "far")))
+        name = pack.far_name()
+    return [python, "-u", "-c", _BOOT, path, name, "worker"]
