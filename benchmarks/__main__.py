@@ -16,6 +16,7 @@ NAMES = (
     "latency",
     "memory",
     "processors",
+    "sessions",
     "structured",
     "throughput",
 )

@@ -6,23 +6,26 @@ import argparse
 import difflib
 import keyword
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
 from IPython.core.error import UsageError
 
-from pyrepl_stream import add_output_options
+from pyrepl_stream import add_output_options, target_schemes
 
-__all__ = ("Arguments", "parse", "option_names", "help_text")
+__all__ = ("Arguments", "parse", "option_names", "help_text", "python_name", "SCHEMES")
 
 
 @dataclass(frozen=True)
 class Arguments:
     """One call of the magic, checked."""
 
-    target: str = "thread:"
+    target: str = "local:"
     shell: bool = False
     detach: bool = False
+    job: str | None = None
+    fresh: bool = False
     timeout: float | None = None
     out: str | None = None
     no_raise: bool = False
@@ -38,6 +41,10 @@ class Arguments:
     progress: bool = False
     record: str | None = None
     events: str | None = None
+    # Of a session that is to start, or of a command:
+    python: str | None = None
+    cwd: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
     # Of commands only:
     profile: str | None = None
     options: tuple[tuple[str, str], ...] = ()
@@ -45,11 +52,20 @@ class Arguments:
     interactive: bool = False
     idle_timeout: float | None = None
     watch: tuple[str, ...] = ()
-    cwd: str | None = None
-    env: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def in_thread(self) -> bool:
+        """Whether it runs in this process, and ends with it."""
+        return self.target.startswith("thread:")
+
+    @property
+    def is_command(self) -> bool:
+        return self.shell or self.profile is not None
 
 
-_OF_COMMANDS = ("no_tty", "interactive", "idle_timeout", "watch", "cwd", "env")
+_OF_COMMANDS = ("no_tty", "interactive", "idle_timeout", "watch")
+_OF_SESSIONS = ("job", "fresh", "python")
+SCHEMES = (*(f"{scheme}:" for scheme in target_schemes()), "thread:")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,7 +82,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _name(text: str) -> str:
+def python_name(text: str) -> str:
     if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name that Python code could use")
     return text
@@ -85,17 +101,26 @@ def _parser() -> _Parser:
     add(
         "target",
         nargs="?",
-        default="thread:",
+        default=None,
         metavar="TARGET",
-        help="where to run: `thread:` (default) is a thread that shares the notebook's namespace, "
-        "`thread:NAME` a thread session with a namespace of its own",
+        help="where to run: `local:` (default) or `local:NAME` is a session of this machine, with a "
+        "namespace of its own, that outlives the kernel; `thread:` is a thread that shares the "
+        "notebook's namespace (the default of --profile), `thread:NAME` one with a namespace of its own",
     )
     add("--shell", action="store_true", help="run the cell by the shell, on a terminal of its own")
     add("--detach", action="store_true", help="return at once; the output comes to this cell all the same")
+    add(
+        "--as",
+        dest="job",
+        metavar="JOB",
+        help="make it a job of that name, which runs once: to run the cell again, in any kernel, shows all "
+        "of its output",
+    )
+    add("--fresh", action="store_true", help="end and forget the job of that name, and run it anew")
     add("--timeout", type=_seconds, metavar="SECONDS", help="end the run after that time, with an error")
     add(
         "--out",
-        type=_name,
+        type=python_name,
         metavar="NAME",
         help="bind the execution to NAME at the start: NAME.stdout, NAME.result, NAME.status, "
         "NAME.interrupt(), NAME.write() to a command; it keeps all output",
@@ -108,10 +133,11 @@ def _parser() -> _Parser:
     add_output_options(output)
     output.add_argument(
         "--events",
-        type=_name,
+        type=python_name,
         metavar="NAME",
         help="bind a list to NAME at the start; events go there, as they come, and not into the cell",
     )
+    _add_session_options(parser.add_argument_group("of a session that is to start, or of a command"))
     commands = parser.add_argument_group("with --shell or --profile")
     add = commands.add_argument
     add("--no-tty", action="store_true", help="run the command on pipes, its stderr apart")
@@ -127,8 +153,6 @@ def _parser() -> _Parser:
         help="end a command that prints nothing, and changes nothing under --watch, for that time",
     )
     add("--watch", action="append", default=[], metavar="PATH", help="a file or folder (again for more)")
-    add("--cwd", metavar="DIRECTORY", help="where to run the command")
-    add("--env", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="add to its environment")
     add(
         "--profile",
         metavar="NAME",
@@ -145,6 +169,18 @@ def _parser() -> _Parser:
         help="an option of the profile, such as model=NAME",
     )
     return parser
+
+
+def _add_session_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--python",
+        metavar="PATH",
+        help="the session's interpreter: a path, or the name of a conda environment; nothing of ours "
+        "has to be installed there",
+    )
+    add("--cwd", metavar="DIRECTORY", help="where to run")
+    add("--env", action="append", default=[], type=_pair, metavar="NAME=VALUE", help="add to its environment")
 
 
 def option_names() -> list[str]:
@@ -165,30 +201,42 @@ def parse(line: str) -> Arguments:
         raise UsageError(f"%%remote_stream: {exc}: {line!r}") from None
     values, unknown = parser.parse_known_args(words)
     if unknown:
-        known = option_names() if unknown[0].startswith("-") else ["thread:"]
+        known = option_names() if unknown[0].startswith("-") else list(SCHEMES)
         word = unknown[0].split("=")[0]
         near = [name for name in known if name.startswith(word)]
         near = near or difflib.get_close_matches(word, known, 1, 0.5)
         hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
         parser.error(f"%%remote_stream does not know {unknown[0]}{hint}")
     lists = {name: tuple(value) for name, value in vars(values).items() if isinstance(value, list)}
-    arguments = Arguments(**{**vars(values), **lists})
+    target = values.target or ("thread:" if values.profile is not None else "local:")
+    arguments = Arguments(**{**vars(values), **lists, "target": target})
     _check(arguments, parser)
     return arguments
 
 
 def _check(arguments: Arguments, parser: _Parser) -> None:
-    if not arguments.target.startswith("thread:"):
-        near = difflib.get_close_matches(arguments.target, ["thread:"], 1, 0.6)
-        hint = f"did you mean {near[0]}?" if near else "known are thread: and thread:NAME"
+    if not arguments.target.startswith(SCHEMES):
+        near = difflib.get_close_matches(arguments.target, SCHEMES, 1, 0.6)
+        hint = f"did you mean {near[0]}?" if near else f"known are {' and '.join(SCHEMES)}"
         raise UsageError(f"%%remote_stream does not know the target {arguments.target!r}; {hint}")
-    if (arguments.prefix or "").startswith("thread:"):
+    if (arguments.prefix or "").startswith(SCHEMES):
         parser.error(f"--prefix takes {arguments.prefix!r} as its template: put the target before it")
     if arguments.options and arguments.profile is None:
         parser.error("--set is for --profile NAME")
-    if not arguments.shell and arguments.profile is None:
-        given = [name for name in _OF_COMMANDS if getattr(arguments, name)]
-        if given:
-            parser.error(f"--{given[0].replace('_', '-')} is for commands: add --shell")
+    if arguments.fresh and arguments.job is None:
+        parser.error("--fresh is for a job: add --as JOB")
+    for name in _given(arguments, _OF_SESSIONS) if arguments.in_thread else ():
+        parser.error(f"{name} needs a session that outlives the kernel: leave out {arguments.target}")
+    if not arguments.is_command:
+        for name in _given(arguments, _OF_COMMANDS):
+            parser.error(f"{name} is for commands: add --shell")
+        for name in _given(arguments, ("cwd", "env")) if arguments.in_thread else ():
+            parser.error(f"{name} is for commands: add --shell, or leave out {arguments.target}")
     if arguments.no_tty and arguments.interactive:
         parser.error("--interactive needs a terminal: leave out --no-tty")
+
+
+def _given(arguments: Arguments, names: Iterable[str]) -> list[str]:
+    """Those that were given, as they are typed."""
+    typed = {"job": "as"}
+    return [f"--{typed.get(name, name).replace('_', '-')}" for name in names if getattr(arguments, name)]

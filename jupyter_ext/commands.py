@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from IPython.core.error import UsageError
 
 import pyrepl_stream
-from pyrepl_stream import AnyProcessor, Command, Idle, ProcessBody, ProfileRun
+from pyrepl_stream import AnyProcessor, Command, CommandRequest, Idle, ProcessBody, ProfileRun
 
 from .arguments import Arguments
 
@@ -17,12 +18,25 @@ __all__ = ("CellCommand", "command_of")
 
 @dataclass(frozen=True)
 class CellCommand:
-    """A command, ready to be launched."""
+    """A command, ready to be launched: ``body`` here, :meth:`request` in a session elsewhere."""
 
     name: str
+    command: Command
+    idle: Idle
     body: ProcessBody
     timeout: float | None
     processors: Iterable[AnyProcessor] = ()
+
+    def request(self) -> CommandRequest:
+        """What a session is told. It does not have the profile's second attempt."""
+        idle = self.idle
+        return CommandRequest.of(
+            self.command,
+            idle_timeout=idle.timeout,
+            activity=sorted(idle.kinds),
+            watch=tuple(os.path.abspath(path) for path in idle.watch),
+            watch_interval=idle.interval,
+        )
 
 
 def command_of(cell: str, arguments: Arguments) -> CellCommand:
@@ -46,7 +60,8 @@ def _of_shell(cell: str, arguments: Arguments) -> CellCommand:
         interactive=arguments.interactive,
     )
     idle = Idle(arguments.idle_timeout, watch=arguments.watch)
-    return CellCommand("the shell runs the cell", ProcessBody(command, idle=idle), arguments.timeout)
+    body = ProcessBody(command, idle=idle)
+    return CellCommand("the shell runs the cell", command, idle, body, arguments.timeout)
 
 
 def _of_profile(cell: str, arguments: Arguments) -> CellCommand:
@@ -64,4 +79,4 @@ def _of_profile(cell: str, arguments: Arguments) -> CellCommand:
         idle_timeout=arguments.idle_timeout,
         watch=arguments.watch,
     )
-    return CellCommand(run.command.name, run.body, run.timeout, run.processors)
+    return CellCommand(run.command.name, run.command, run.idle, run.body, run.timeout, run.processors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyrepl_stream import list_sessions
 from pyrepl_stream.embedding import (
     in_execution,
     install,
@@ -14,9 +15,10 @@ from pyrepl_stream.embedding import (
     uninstall,
 )
 
-from .arguments import option_names
+from .arguments import SCHEMES, option_names
 from .configuration import RemoteStream
 from .magics import AWAITED, RemoteStreamMagics
+from .management import VERBS
 from .transform import AwaitTransform, CommentHint
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ("load", "unload")
 
 _KEY = "%%remote_stream"
+_LINE_KEY = "%remote_stream"
 
 
 class _Extension:
@@ -46,6 +49,7 @@ class _Extension:
         shell.input_transformers_post.append(self._await)
         shell.input_transformers_cleanup.append(self._hint)
         shell.set_hook("complete_command", _complete, str_key=_KEY)
+        shell.set_hook("complete_command", _complete_line, str_key=_LINE_KEY)
         self._replace(shell.display_pub, "publish", _routed_publish)
         self._replace(shell, "ask_exit", _routed_exit)
         kernel = getattr(shell, "kernel", None)
@@ -58,11 +62,13 @@ class _Extension:
         uninstall()
         for name in ("remote_stream", AWAITED):
             shell.magics_manager.magics["cell"].pop(name, None)
+        shell.magics_manager.magics["line"].pop("remote_stream", None)
         shell.configurables.remove(self._configuration)  # type: ignore[arg-type]  # any Configurable
         shell.magics_manager.registry.pop(type(self._magics).__name__, None)
         shell.input_transformers_post.remove(self._await)
         shell.input_transformers_cleanup.remove(self._hint)
-        shell.strdispatchers["complete_command"].strs.pop(_KEY, None)
+        for key in (_KEY, _LINE_KEY):
+            shell.strdispatchers["complete_command"].strs.pop(key, None)
         for owner, name, before in reversed(self._replaced):
             if before is _ABSENT:
                 owner.__dict__.pop(name, None)
@@ -93,7 +99,17 @@ def unload(shell: InteractiveShell) -> None:
 
 
 def _complete(shell: Any, event: Any) -> list[str]:
-    return [*option_names(), "thread:"]
+    return [*option_names(), *SCHEMES]
+
+
+def _complete_line(shell: Any, event: Any) -> list[str]:
+    """The verbs; behind one, the ids or names that there are."""
+    if len(str(event.line).split()) < 2 or (len(str(event.line).split()) == 2 and event.symbol):
+        return list(VERBS)
+    sessions = list_sessions()
+    return [session.name for session in sessions] + [
+        execution.id for session in sessions for execution in session.executions
+    ]
 
 
 def _routed_publish(original: Callable[..., Any]) -> Callable[..., Any]:

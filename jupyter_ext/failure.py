@@ -23,8 +23,8 @@ class RemoteExecutionError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
-def failure_of(result: ExecutionResult) -> RemoteExecutionError:
-    """The exception for a run that was no success."""
+def failure_of(result: ExecutionResult, *, is_command: bool = False) -> RemoteExecutionError:
+    """The exception for a run, of code or of a command, that was no success."""
     error = result.error
     name, value = (error.name, error.value) if error is not None else ("", "")
     if result.status == "timeout":
@@ -32,8 +32,8 @@ def failure_of(result: ExecutionResult) -> RemoteExecutionError:
     elif result.status in ("interrupted", "killed") and (error is None or not error.traceback):
         name, value = "KeyboardInterrupt", result.status
     elif error is None or not error.traceback:
-        # A command: its exit code is what there is to say.
-        name, value = "CommandFailed", str(error or result.status)
+        # A command, of which there is no more to say, or code whose process ended.
+        name, value = "CommandFailed" if is_command else "ExecutionFailed", str(error or result.status)
     exception: RemoteExecutionError = type(name, (RemoteExecutionError,), {"__module__": "builtins"})(value)
     exception.result = result
     return exception

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
-import pyrepl_stream
-from pyrepl_stream import (
-    EventMessage,
-    Execution,
-    ExecutionResult,
-    InputRequestMessage,
-    Session,
-    wait_async,
-)
+from pyrepl_stream import Execution, ExecutionResult, wait_async
 from pyrepl_stream.embedding import in_place
 
 from .arguments import Arguments, help_text, parse
-from .commands import command_of
 from .configuration import RemoteStream
+from .connections import Connections
 from .failure import failure_of
-from .output import processors_of
-from .plain_view import PlainView
+from .management import Management
+from .management import help_text as management_help
 from .publisher import Publisher, publisher_for
+from .running import Started, Starter
+from .watching import answer, watch
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -45,32 +37,25 @@ _TURN = 0.1  # seconds
 
 @magics_class
 class RemoteStreamMagics(Magics):
-    """The magic in its two ways, and the sessions that it runs cells in."""
+    """The magic in its ways, and the sessions that it runs cells in."""
 
     def __init__(self, shell: InteractiveShell, configuration: RemoteStream) -> None:
         super().__init__(shell)
         self._shell = shell
-        self._configuration = configuration
-        self._sessions: dict[str, Session] = {}
+        self._connections = Connections(shell)
+        self._starter = Starter(shell, configuration, self._connections)
+        self._management = Management(shell, self._connections)
 
     @no_var_expand
     @cell_magic
     def remote_stream(self, line: str, cell: str) -> None:
         publisher = publisher_for(self._shell)
+        arguments = parse(line)
         with in_place():
-            view, execution, arguments = self._start(line, cell, publisher)
-            while view is not None:
-                try:
-                    news = threading.Event()
-                    view.when_news(news.set)
-                    news.wait()
-                    request = view.requests.get_nowait()
-                    if request is None:
-                        break
-                    self._answer(execution, request)
-                except KeyboardInterrupt:
-                    execution.interrupt()
-        self._end(view, arguments, publisher)
+            started = self._start(cell, arguments, publisher)
+            if started is not None:
+                watch(started.view, started.execution.input, on_interrupt=started.execution.interrupt)
+        self._end(started, arguments, publisher)
 
     remote_stream.__doc__ = "Run the cell in a session, and show its output live.\n\n" + help_text()
 
@@ -80,10 +65,24 @@ class RemoteStreamMagics(Magics):
         """What ``%%remote_stream`` is at the top level of a cell that can await. Not for typing."""
         return self._run_awaited(line, cell)
 
+    def _manage(self, line: str) -> None:
+        with in_place():
+            self._management.run(line, publisher_for(self._shell))
+
+    _manage.__doc__ = "What runs in sessions, and what ran.\n\n" + management_help()
+    _manage = no_var_expand(line_magic("remote_stream")(_manage))  # type: ignore[arg-type]  # as above
+
     async def _run_awaited(self, line: str, cell: str) -> None:
         publisher = publisher_for(self._shell)
-        view, execution, arguments = self._start(line, cell, publisher)
-        while view is not None:
+        arguments = parse(line)
+        started = self._start(cell, arguments, publisher)
+        if started is not None:
+            await self._watch_awaited(started)
+        self._end(started, arguments, publisher)
+
+    async def _watch_awaited(self, started: Started) -> None:
+        view, execution = started.view, started.execution
+        while True:
             try:
                 # ipykernel's interrupt does not wake a loop that sleeps: it is seen at the next turn.
                 with anyio.move_on_after(_TURN) as turn:
@@ -92,116 +91,47 @@ class RemoteStreamMagics(Magics):
                     continue
                 request = view.requests.get_nowait()
                 if request is None:
-                    break
-                self._answer(execution, request)
+                    return
+                answer(execution.input, request)
             except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
                 execution.interrupt()  # the kernel was interrupted: see the run to its end
                 # The kernel turns only the first interrupt of a cell into a cancellation.
                 with _interrupts_to(execution):
-                    await self._see_to_the_end(view)
-                break
-        self._end(view, arguments, publisher)
-
-    async def _see_to_the_end(self, view: PlainView) -> None:
-        """Wait for the end of a run that was interrupted. It gets no more input."""
-        while True:
-            with anyio.move_on_after(_TURN) as turn:
-                await wait_async(view.when_news)
-            if not turn.cancelled_caught and view.requests.get_nowait() is None:
+                    await _see_to_the_end(started)
                 return
 
     def close(self) -> None:
-        """End all sessions and what runs in them."""
-        for session in self._sessions.values():
-            session.__exit__(None, None, None)
-        self._sessions.clear()
+        """End all sessions in threads and what runs in them; let go of the others."""
+        self._connections.close()
 
-    def _start(
-        self, line: str, cell: str, publisher: Publisher
-    ) -> tuple[PlainView | None, Execution, Arguments]:
-        """Start the run and its view. The view is None when nobody is to wait for the end."""
-        arguments = parse(line)
-        if not cell.strip():
-            raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
-        command = None
-        if arguments.shell or arguments.profile is not None:
-            command = command_of(cell, arguments)
-        events: list[EventMessage] = []
-        try:
-            settings = self._configuration.settings(arguments)
-            processors = processors_of(settings, arguments, publisher.colours(settings.color), events)
-        except pyrepl_stream.UsageError as exc:
-            raise UsageError(f"%%remote_stream: {exc}") from None
-        session = self._session(arguments.target)
-        views: list[PlainView] = []
-
-        def before(execution: Execution) -> None:
-            """Everything that looks at the run is there before its code starts."""
-            quiet = arguments.no_raise or arguments.detach
-            views.append(PlainView(execution, publisher, show_errors=quiet))
-            if arguments.out is not None:
-                self._shell.user_ns[arguments.out] = execution
-            if arguments.events is not None:
-                self._shell.user_ns[arguments.events] = events
-
-        common: dict[str, Any] = {
-            "keep": arguments.out is not None,
-            "streaming": not arguments.no_streaming,
-            "before": before,
-        }
-        if arguments.verbose:
-            what = command.name if command else f"Python code in {arguments.target}"
-            publisher.text("stderr", f"[{what}]\n")
-        if command is None:
-            code = self._shell.transform_cell(cell)
-            execution = session.execute(code, timeout=arguments.timeout, processors=processors, **common)
-        else:
-            execution = session.launch(
-                command.body,
-                cell,
-                timeout=command.timeout,
-                processors=(*command.processors, *processors),
-                **common,
-            )
+    def _start(self, cell: str, arguments: Arguments, publisher: Publisher) -> Started | None:
+        """Start the run and its view. None when nobody is to wait for the end."""
+        started = self._starter.start(cell, arguments, publisher)
         if arguments.detach:
-            publisher.text("stdout", f"[execution {execution.id} runs detached]\n")
-        views[0].start()
-        return None if arguments.detach else views[0], execution, arguments
+            publisher.text("stdout", f"[execution {started.name} runs detached]\n")
+        return None if arguments.detach else started
 
-    def _session(self, target: str) -> Session:
-        session = self._sessions.get(target)
-        if session is None:
-            namespace = self._shell.user_ns if target == "thread:" else None
-            session = self._sessions[target] = Session(namespace).__enter__()
-            session.namespace.setdefault("get_ipython", self._shell.get_ipython)
-        return session
-
-    def _answer(self, execution: Execution, request: InputRequestMessage) -> None:
-        """Ask the person at the front end, as the cell's own code would have."""
-        import getpass
-
-        prompt = "" if request.extra.get("printed") else request.prompt
-        text = refused = None
-        try:
-            text = getpass.getpass(prompt) if request.password else input(prompt)
-        except EOFError:
-            pass
-        except Exception as exc:  # a front end without input: the code that asked gets the reason
-            refused = exc
-        with contextlib.suppress(pyrepl_stream.UsageError):  # somebody else has answered, or it has ended
-            execution.input(text, request)
-        if refused is not None:
-            raise UsageError(f"the code asked for input: {refused}")
-
-    def _end(self, view: PlainView | None, arguments: Arguments, publisher: Publisher) -> None:
-        if view is None:
+    def _end(self, started: Started | None, arguments: Arguments, publisher: Publisher) -> None:
+        if started is None:
             return
+        view = started.view
+        if view.failure is not None:
+            raise view.failure
         if arguments.verbose:
             publisher.text("stderr", f"[{_told(view.result)}]\n")
         if view.result.status == "running":
             raise RuntimeError("what shows the run's output failed: see its error above; the run goes on")
         if not view.result.success and not arguments.no_raise:
-            raise failure_of(view.result) from None
+            raise failure_of(view.result, is_command=arguments.is_command) from None
+
+
+async def _see_to_the_end(started: Started) -> None:
+    """Wait for the end of a run that was interrupted. It gets no more input."""
+    while True:
+        with anyio.move_on_after(_TURN) as turn:
+            await wait_async(started.view.when_news)
+        if not turn.cancelled_caught and started.view.requests.get_nowait() is None:
+            return
 
 
 @contextlib.contextmanager

@@ -8,21 +8,22 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pyrepl_stream import (
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
     EventMessage,
-    Execution,
     ExecutionResult,
     GapMessage,
+    InputReplyMessage,
     InputRequestMessage,
     LogMessage,
     Message,
     OutputMessage,
     ProgressMessage,
+    PyreplStreamError,
     ResultMessage,
 )
 
@@ -30,34 +31,65 @@ from .pacing import INTERVAL, Budget, Pacer
 from .progress_line import ProgressLine
 from .publisher import Publisher
 
-__all__ = ("PlainView",)
+__all__ = ("Batches", "PlainView", "Shown")
 
 _EVENT = 1000  # characters of an event that are shown
 _budget = Budget()
 _Rich = TypeVar("_Rich", DisplayMessage, ResultMessage)
 
 
+class Batches(Protocol):
+    """Messages as they come, as :class:`MessageStream` has them."""
+
+    def receive(self, timeout: float | None = None) -> list[Message] | None: ...
+
+    def close(self) -> None: ...
+
+
+class Shown(Protocol):
+    """What can be shown: an execution, or its record."""
+
+    @property
+    def id(self) -> str: ...
+
+    def attach(self) -> Batches: ...
+
+    def asks(self, request: InputRequestMessage) -> bool: ...
+
+
 class PlainView:
     """Reads an execution in a thread of its own and publishes what it says, well paced.
 
     ``show_errors`` also shows the traceback of a failure, for a cell that will not raise it. Input
-    requests are handed to the cell by ``requests``, and None comes there at the end.
+    requests that are still open are handed to the cell by ``requests``, and None comes there at the end.
+    ``failure`` is what kept it from reading on, and ``stream`` what is read (default: all of it).
     """
 
-    def __init__(self, execution: Execution, publisher: Publisher, *, show_errors: bool) -> None:
+    def __init__(
+        self, execution: Shown, publisher: Publisher, *, show_errors: bool, stream: Batches | None = None
+    ) -> None:
         self.result = ExecutionResult(execution.id)
+        self.failure: PyreplStreamError | None = None
         self.requests: queue.SimpleQueue[InputRequestMessage | None] = queue.SimpleQueue()
         self._publisher = publisher
         self._show_errors = show_errors
         self._pacer = Pacer(_budget)
         self._progress = ProgressLine()
-        self._stream = execution.attach()
+        self._execution = execution
+        self._stream = execution.attach() if stream is None else stream
+        self._questions: dict[int, InputRequestMessage] = {}  # that the cell does not ask, by sequence
+        self._stopped = False
         self._callbacks: list[Callable[[], None]] = []
         self._lock = threading.Lock()  # guards _callbacks, and that none is added after its news
         self._thread = threading.Thread(target=self._run, name=f"view of {execution.id}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def stop(self) -> None:
+        """Show no more."""
+        self._stopped = True
+        self._stream.close()
 
     def when_news(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` once, from any thread, when there is something in ``requests``."""
@@ -70,6 +102,10 @@ class PlainView:
     def _run(self) -> None:
         try:
             self._read()
+        except PyreplStreamError as exc:
+            self.failure = exc
+            if self._show_errors:
+                self._publisher.text("stderr", f"{exc}\n")
         finally:
             self._stream.close()
             self._tell(None)  # whatever happened: the cell waits for it
@@ -77,7 +113,7 @@ class PlainView:
     def _read(self) -> None:
         shown = 0.0
         messages: list[Message] | None = []
-        while messages is not None:
+        while messages is not None and not self._stopped:
             wait = None if not self._pacer else max(0.0, shown + INTERVAL - time.monotonic())
             messages = self._stream.receive(wait)
             for message in messages or ():
@@ -105,8 +141,9 @@ class PlainView:
             data = json.dumps(message.data, ensure_ascii=False)
             self._add("stdout", f"{message.name}: {textwrap.shorten(data, _EVENT)}\n")
         elif isinstance(message, InputRequestMessage):
-            self._show_all()  # the question stands after what was printed before it
-            self._tell(message)
+            self._question(message)
+        elif isinstance(message, InputReplyMessage):
+            self._reply(message)
         elif isinstance(message, DisplayMessage):
             self._show_all()
             self._publish(self._publisher.display, message)
@@ -116,6 +153,20 @@ class PlainView:
         elif isinstance(message, CompleteMessage) and self._show_errors and not message.success:
             if message.error and self.result.error is not None and not self.result.error.traceback:
                 self._add("stderr", f"{message.error}\n")
+
+    def _question(self, request: InputRequestMessage) -> None:
+        if self._execution.asks(request):
+            self._show_all()  # the question stands after what was printed before it
+            self._tell(request)
+        else:
+            self._questions[request.sequence] = request
+
+    def _reply(self, reply: InputReplyMessage) -> None:
+        """What a person saw and typed, when that was not in this cell."""
+        request = self._questions.pop(reply.request, None)
+        if request is not None:
+            prompt = "" if request.extra.get("printed") else request.prompt
+            self._add("stdout", f"{prompt}{'' if reply.text is None else reply.text}\n")
 
     def _add(self, stream: str, text: str) -> None:
         self._pacer.add("stdout", self._progress.clear(text))
@@ -135,7 +186,7 @@ class PlainView:
             self._publisher.text(stream, text)
 
     def _show_all(self) -> None:
-        while self._pacer:
+        while self._pacer and not self._stopped:
             self._show()
             if self._pacer:
                 time.sleep(INTERVAL)  # the rate is what the server lets through

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chain import *  # noqa: F403
+    from .client import *  # noqa: F403
     from .errors import *  # noqa: F403
     from .execution import *  # noqa: F403
+    from .interpreters import *  # noqa: F403
     from .message_stream import *  # noqa: F403
     from .messages import *  # noqa: F403
     from .output_options import *  # noqa: F403
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
     from .profiles import *  # noqa: F403
     from .results import *  # noqa: F403
     from .session import *  # noqa: F403
+    from .sessions import *  # noqa: F403
     from .settings import *  # noqa: F403
     from .stream_writer import *  # noqa: F403
+    from .targets import *  # noqa: F403
     from .waiting import *  # noqa: F403
+    from .worker.requests import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -116,6 +121,22 @@ _MODULES = {
         "run_profile",
     ),
     "stream_writer": ("MessageSink", "StreamWriter"),
+    "client": ("Link", "Stream", "RemoteExecution", "RemoteProcessExecution", "RemoteSession"),
+    "targets": ("Address", "connect", "target_schemes"),
+    "worker.requests": ("Request", "CommandRequest"),
+    "sessions": (
+        "ExecutionInfo",
+        "SessionInfo",
+        "close_session",
+        "find_execution",
+        "find_session",
+        "list_sessions",
+        "read_record",
+        "sessions_table",
+        "stop_execution",
+        "wait_for_end",
+    ),
+    "interpreters": ("find_interpreter",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

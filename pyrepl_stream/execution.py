@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Generator, Iterable, Iterator
-from typing import Any
+from typing import Any, Callable, Protocol
 
 from .chain import AnyProcessor, Chain
 from .engine.run import Run
 from .engine.streams import LineWriter
 from .errors import UsageError
-from .journal import Cursor
-from .message_stream import MessageStream
+from .message_stream import MessageStream, ReadCursor, ReadJournal
 from .messages import InputRequestMessage, Message, StreamType
 from .results import ExecutionError, ExecutionResult, Result
 from .waiting import wait_async
@@ -33,6 +32,31 @@ def check_timeout(timeout: object) -> None:
         raise UsageError(f"timeout is {timeout!r}, but must be more than 0 seconds")
 
 
+class ExecutedRun(Protocol):
+    """What an execution needs of what runs, here or elsewhere: see :class:`Run`."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def journal(self) -> ReadJournal: ...
+
+    def request_stop(self, status: str) -> None:
+        """Ask the code to end with that ``status``, ``interrupted`` or ``killed``. Never waits."""
+
+    def when_done(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, from any thread, when it has ended, whether or not anybody reads it."""
+
+    def answer(self, request: InputRequestMessage, text: str | None) -> bool:
+        """Give the line that ``request`` asked for; False when it was answered already."""
+
+    def asks(self, request: InputRequestMessage) -> bool:
+        """Whether ``request`` still waits for its answer."""
+
+
 class Execution:
     """One run of code or of a command. Iterate it for live messages, or await it for the result.
 
@@ -43,13 +67,13 @@ class Execution:
 
     def __init__(
         self,
-        run: Run,
+        run: ExecutedRun,
         *,
         processors: Iterable[AnyProcessor] = (),
         batch: bool = False,
         awaits_reader: bool = False,
     ) -> None:
-        self._first: Cursor | None = None
+        self._first: ReadCursor | None = None
         self._so_far: tuple[ExecutionResult, int, Chain] | None = None  # of a `wait` that was broken off
         self._run = run
         self._processors = tuple(processors)
@@ -76,6 +100,18 @@ class Execution:
     def status(self) -> str:
         """``queued``, ``running``, or how it ended (see :class:`CompleteMessage`)."""
         return self._run.status
+
+    async def started(self) -> bool:
+        """Wait until the session has accepted the run; False when it had one of that id and code before.
+
+        Raises what the session has against it, :class:`UsageError` mostly. In this process a run is
+        accepted at once.
+        """
+        return True
+
+    def wait_started(self, timeout: float | None = None) -> bool:
+        """:meth:`started` without an event loop. Raises :class:`TimeoutError` too."""
+        return True
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -214,15 +250,24 @@ class Execution:
         if not self._run.answer(request, text):
             raise UsageError(f"the question {request.prompt!r} of execution {self.id} was answered already")
 
+    def asks(self, request: InputRequestMessage) -> bool:
+        """Whether ``request`` still waits for its answer; a replay shows those that were answered too."""
+        return self._run.asks(request)
+
     def writer(self, source: str = "", stream: StreamType = StreamType.STDOUT) -> LineWriter:
-        """A line-buffered writer with a label of its own, for the program that hosts the session."""
+        """A line-buffered writer with a label of its own, for the program that hosts the session.
+
+        Raises :class:`UsageError` for an execution elsewhere.
+        """
+        if not isinstance(self._run, Run):
+            raise UsageError(f"execution {self.id} runs elsewhere: only its session can write into it")
         return LineWriter(self._run.writer, StreamType(stream), source)
 
 
 class _Done:
     """Awaited: the execution has ended."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: ExecutedRun) -> None:
         self._run = run
 
     def __await__(self) -> Generator[Any, None, None]:

@@ -3,15 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Callable, Optional, Protocol
 
 from .chain import Chain
-from .engine.run import Run
 from .errors import UsageError
-from .journal import Cursor
-from .messages import Message
+from .messages import CompleteMessage, Message
 from .waiting import wait_async, wait_sync
 
 __all__ = ("MessageStream",)
+
+
+class ReadCursor(Protocol):
+    """A place in a journal, wherever that is: see :class:`Cursor`. Used by one reader, closed by any."""
+
+    @property
+    def after(self) -> int:
+        """The sequence number of the last message handed over."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can come any more."""
+
+    def read(self) -> list[Message]:
+        """Hand over the next messages; none when there is nothing new. Never waits.
+
+        Raises what keeps an execution elsewhere from being read.
+        """
+
+    def when_ready(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, from any thread, when :meth:`read` has something or the end came."""
+
+    def close(self) -> None:
+        """Read no more. Idempotent."""
+
+    def abandon(self) -> None:
+        """As :meth:`close`, for a finalizer."""
+
+
+class ReadJournal(Protocol):
+    """The record of one execution, wherever that is: see :class:`Journal`."""
+
+    @property
+    def completion(self) -> Optional[CompleteMessage]:
+        """`complete`, when it is known here."""
+
+    def cursor(self, after: int = 0, *, follow: bool = False) -> ReadCursor:
+        """Read what comes after ``after``. Raises :class:`CursorError`, or has the cursor raise it."""
+
+    def snapshot(self) -> list[Message]:
+        """All messages that are kept now, in order."""
+
+    def when_due(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, from any thread, when there is something to do for a reader of batches."""
+
+
+class ReadRun(Protocol):
+    @property
+    def journal(self) -> ReadJournal: ...
 
 
 class MessageStream:
@@ -21,7 +69,7 @@ class MessageStream:
     holds the execution no longer.
     """
 
-    def __init__(self, run: Run, cursor: Cursor, chain: Chain, batch: bool) -> None:
+    def __init__(self, run: ReadRun, cursor: ReadCursor, chain: Chain, batch: bool) -> None:
         self._run = run
         self._cursor = cursor
         self._chain = chain

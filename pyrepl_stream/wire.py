@@ -171,6 +171,8 @@ def unnumbered(message: Message) -> bytes:
     """A message that has no number yet, as JSON, for :func:`numbered`. Raises as :func:`encode` does."""
     record = _record(message)
     del record["execution_id"], record["sequence"]
+    if not record.get("first", 1):  # a gap that stands for itself alone: its number says it
+        del record["first"]
     return _bounded(message, record).encode("ascii")
 
 

@@ -21,10 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     # Here, so that an interrupt while modules are loaded is no traceback either.
-    from . import replay, run
+    from . import exec_, replay, run, sessions
     from .parser import Parser
 
-    subcommands = (run, replay)  # each adds a parser, which has `parser` and `main` as defaults
+    subcommands = (run, exec_, sessions, replay)  # each adds parsers, with `parser` and `main` as defaults
     # Taken apart here, as releases of argparse disagree about `--` behind a subcommand.
     dashes = words.index("--") if "--" in words else len(words)
     parser = Parser(prog="pyrepl-stream", description="Run a command. Watch it live. Lose nothing.")

@@ -18,6 +18,8 @@ __all__ = ("Parser", "did_you_mean", "seconds", "factor", "size", "variable", "k
 
 
 class Parser(argparse.ArgumentParser):
+    takes_command = False
+
     def __init__(self, **options: object) -> None:
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]  # argparse's own, as they are
 
@@ -26,6 +28,8 @@ class Parser(argparse.ArgumentParser):
 
     def refuse(self, word: str) -> NoReturn:
         """End with a word that is no option."""
+        if not word.startswith("-") and not self.takes_command:
+            self.error(f"{word!r} is too much")
         if not word.startswith("-"):
             self.error(f"the command goes behind `--`: {self.prog} [options] -- {word} ...")
         name = word.partition("=")[0]

@@ -56,6 +56,7 @@ def add_to(subparsers: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.takes_command = True
     parser.set_defaults(parser=parser, main=main)
     add = parser.add_argument
     add("--shell", action="store_true", help="COMMAND is one text for the shell")

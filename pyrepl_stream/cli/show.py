@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from ..messages import (
     CompleteMessage,
+    DisplayMessage,
     ErrorMessage,
     EventMessage,
     GapMessage,
+    InputReplyMessage,
+    InputRequestMessage,
     LogMessage,
     Message,
     OutputMessage,
     ProgressMessage,
+    ResultMessage,
     StreamType,
 )
 from ..wire import encode
@@ -30,13 +34,15 @@ class Show:
 
     def __init__(self, console: Console, *, as_json: bool = False, cursor: bool = False) -> None:
         self._console = console
-        self._json = as_json
+        self.as_json = as_json
         self.complete: CompleteMessage | None = None
+        self.failure_shown = False
         self._cursor = cursor
         self._bars: Bars | None = None  # made with the first bar: most runs have none
         self._on_screen = [number for number in (OUTPUT, ERRORS) if os.isatty(number)]
         self._at_start = True  # of a line, on the screen
         self._in_line = False  # on stdout, wherever it leads
+        self._answered: set[int] = set()  # questions that were answered on our terminal, by sequence
 
     def show(self, messages: list[Message]) -> None:
         """Raises :class:`BrokenPipeError` when nobody reads."""
@@ -45,6 +51,8 @@ class Show:
         for message in messages:
             if isinstance(message, CompleteMessage):
                 self.complete = message
+            elif isinstance(message, ErrorMessage):
+                self.failure_shown = True
             descriptor, data = self._data(message)
             if data and descriptor != target:
                 self._write(target, bytes(out))
@@ -61,15 +69,33 @@ class Show:
 
     def _data(self, message: Message) -> tuple[int, bytes]:
         """What goes out as it is, and where."""
-        if self._json:
+        if self.as_json:
             return OUTPUT, encode(message)
         if isinstance(message, EventMessage):
-            return OUTPUT, _line_of(message, in_line=self._in_line)
+            return OUTPUT, self._line_end() + _line_of(message)
         if isinstance(message, OutputMessage):
             data = message.data
             descriptor = ERRORS if message.stream is StreamType.STDERR else OUTPUT
             return descriptor, data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+        if isinstance(message, ErrorMessage) and message.traceback:
+            return ERRORS, _bytes("\n".join(message.traceback) + "\n")
+        if isinstance(message, (ResultMessage, DisplayMessage)):
+            return OUTPUT, self._line_end() + _bytes(f"{message.data.get('text/plain', '')}\n")
+        if isinstance(message, InputRequestMessage) and not message.extra.get("printed"):
+            return OUTPUT, _bytes(message.prompt)
+        if isinstance(message, InputReplyMessage) and message.request not in self._answered:
+            return OUTPUT, _bytes("\n" if message.text is None else f"{message.text}\n")
         return OUTPUT, b""
+
+    def _line_end(self) -> bytes:
+        """What has to come before a line of its own."""
+        return b"\n" if self._in_line else b""
+
+    def answered(self, request: InputRequestMessage) -> None:
+        """A line was typed behind the question: it is on the screen."""
+        self._answered.add(request.sequence)
+        self._at_start = True
+        self._in_line = False
 
     def _tell(self, message: Message) -> None:
         if isinstance(message, ProgressMessage):
@@ -79,7 +105,7 @@ class Show:
         elif isinstance(message, GapMessage):
             size = "some" if message.bytes is None else f"{message.bytes:,} bytes of"
             self.say(f"warning: {size} output is missing: {message.reason}")
-        elif isinstance(message, ErrorMessage):  # it could not be started
+        elif isinstance(message, ErrorMessage) and not message.traceback:  # it could not be started
             self.say(message.value or message.name)
 
     def say(self, text: str) -> None:
@@ -137,7 +163,9 @@ _HARMLESS = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32)
 _CONTROLS = {number: f"\\u{number:04x}" for number in range(0x7F, 0xA0)}
 
 
-def _line_of(event: EventMessage, *, in_line: bool) -> bytes:
-    """A line of JSON, by itself even where the text around it is not."""
-    text = json.dumps(event.data, ensure_ascii=False).translate(_CONTROLS)
-    return (b"\n" if in_line else b"") + text.encode("utf-8", "backslashreplace") + b"\n"
+def _line_of(event: EventMessage) -> bytes:
+    return _bytes(json.dumps(event.data, ensure_ascii=False).translate(_CONTROLS) + "\n")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..messages import ErrorMessage
 
-__all__ = ("mime_bundle", "error_message", "describe")
+__all__ = ("mime_bundle", "clean", "error_message", "describe")
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -49,7 +49,7 @@ def mime_bundle(value: Any) -> Bundle:
         _repr_methods(value, data, metadata)
     if "text/plain" not in data:
         data["text/plain"] = repr(value)
-    return _clean(data), metadata
+    return clean(data), metadata
 
 
 def _repr_methods(value: Any, data: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def _take(part: Any, data: dict[str, Any], metadata: dict[str, Any], mime: Any) 
         metadata[mime] = extra
 
 
-def _clean(data: Mapping[str, Any]) -> dict[str, Any]:
+def clean(data: Mapping[str, Any]) -> dict[str, Any]:
     """Bytes as base64 text, as Jupyter's messages have them."""
     return {
         str(mime): base64.b64encode(part).decode("ascii") if isinstance(part, bytes) else part

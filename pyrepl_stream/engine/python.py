@@ -20,7 +20,7 @@ from .routing import bound, unbind
 from .run import Run
 from .writer import SLOW_TICK, TICK
 
-__all__ = ("PythonBody", "raise_in")
+__all__ = ("PythonBody", "end_of", "failed", "raise_in", "say_result")
 
 _INTERRUPT_GRACE = 1.0  # seconds that interrupted code has to end before its caller goes on without it
 _KILL_GRACE = 0.1  # the same, for code that was killed
@@ -99,7 +99,7 @@ class PythonBody:
         if self._ended or run.done:
             return
         if self._stopped:  # before there was code to interrupt
-            run.finished(_end_of(KeyboardInterrupt()))
+            run.finished(end_of(KeyboardInterrupt()))
             return
         self._loop = self._user_loop()
         context = contextvars.Context()
@@ -131,7 +131,7 @@ class PythonBody:
                 run.engine.call(self._hand_over, run, program)
                 return
         except BaseException as exc:  # an interrupt that came in our own frames
-            complete = complete or _end_of(exc)
+            complete = complete or end_of(exc)
         if os.getpid() != process:
             os._exit(0)  # a forked child that ran to the end of the code: the execution is the parent's
         self._leave(run, complete)
@@ -151,15 +151,15 @@ class PythonBody:
         try:
             return self._interpreter.compile(self._code, f"<cell {run.id}>"), None
         except BaseException as exc:
-            return None, _failed(run, exc)
+            return None, failed(run, exc)
 
     def _execute(self, run: Run, program: Program) -> CompleteMessage:
         try:
             if self._stopped:  # before there was code to interrupt
                 raise KeyboardInterrupt
-            _say_result(run, self._interpreter.run(program))
+            say_result(run, self._interpreter.run(program))
         except BaseException as exc:
-            return _failed(run, exc)
+            return failed(run, exc)
         return CompleteMessage(success=True)
 
     # -- the thread of the session's loop ----------------------------------------------------
@@ -179,32 +179,33 @@ class PythonBody:
         try:
             value = await self._interpreter.run_async(program)
             self._past = True
-            _say_result(run, value)
+            say_result(run, value)
             complete = CompleteMessage(success=True)
         except asyncio.CancelledError as exc:
             self._past = True
-            complete = _failed(run, KeyboardInterrupt().with_traceback(exc.__traceback__))
+            complete = failed(run, KeyboardInterrupt().with_traceback(exc.__traceback__))
         except BaseException as exc:
             self._past = True
-            complete = _failed(run, exc)
+            complete = failed(run, exc)
         run.finished(complete)
 
 
 def _unless_begun(run: Run, task: asyncio.Task[None]) -> None:
     """A task that is cancelled before its first step never comes to its own ``except``."""
     if task.cancelled():
-        run.finished(_end_of(KeyboardInterrupt()))
+        run.finished(end_of(KeyboardInterrupt()))
 
 
-def _say_result(run: Run, value: Any) -> None:
+def say_result(run: Run, value: Any) -> None:
+    """Say the value of the last expression, unless it is None."""
     if value is not None:
         data, metadata = mime_bundle(value)
         run.say(ResultMessage(data=data, metadata=metadata))
 
 
-def _failed(run: Run, exc: BaseException) -> CompleteMessage:
+def failed(run: Run, exc: BaseException) -> CompleteMessage:
     """Say what ended the code, unless it was an exit without an error."""
-    complete = _end_of(exc)
+    complete = end_of(exc)
     if isinstance(exc, SystemExit):
         if not complete.success:
             name, value = describe(exc)
@@ -214,7 +215,8 @@ def _failed(run: Run, exc: BaseException) -> CompleteMessage:
     return complete
 
 
-def _end_of(exc: BaseException) -> CompleteMessage:
+def end_of(exc: BaseException) -> CompleteMessage:
+    """How code ended that ``exc`` has ended."""
     name, value = describe(exc)
     error = f"{name}: {value}" if value else name
     if isinstance(exc, SystemExit):

@@ -23,7 +23,7 @@ from ..messages import (
 from .formats import mime_bundle
 from .loop import LoopThread
 from .streams import OutputStream
-from .writer import TICK, Writer
+from .writer import TICK, Order, Writer
 
 __all__ = ("Run", "Body", "READER_GRACE")
 
@@ -63,14 +63,25 @@ class Run:
         overflow: str,
         timeout: Optional[float] = None,
         on_end: Callable[[Run], None] = lambda run: None,
+        journal: Optional[Journal] = None,
+        order: Optional[Order] = None,
+        descriptors: tuple[Optional[int], Optional[int]] = (None, None),
     ) -> None:
+        """``journal`` is one of another kind than memory (then ``limit`` and ``overflow`` are its own).
+
+        ``order`` and ``descriptors`` are for an execution that has file descriptors 1 and 2 to itself.
+        """
         self.id = execution_id
         self.code = code
         self.engine = engine
-        self.journal = Journal(execution_id, limit=limit, overflow=overflow, on_room=self._on_room)
-        self.writer = Writer(self.journal, engine, fail=overflow == "fail", on_shut=self._on_shut)
-        self.stdout = OutputStream(self.writer, StreamType.STDOUT)
-        self.stderr = OutputStream(self.writer, StreamType.STDERR)
+        if journal is None:
+            journal = Journal(execution_id, limit=limit, overflow=overflow, on_room=self._on_room)
+        self.journal = journal
+        self.writer = Writer(
+            self.journal, engine, fail=overflow == "fail", on_shut=self._on_shut, order=order
+        )
+        self.stdout = OutputStream(self.writer, StreamType.STDOUT, descriptors[0])
+        self.stderr = OutputStream(self.writer, StreamType.STDERR, descriptors[1])
         self.done = False  # `complete` was posted: it comes when the reader has made room for it
         self.body = body
         self._timeout = timeout
@@ -143,6 +154,10 @@ class Run:
         answered(text)  # when it raises, the question stands
         self._asked.pop(key, None)
         return True
+
+    def asks(self, request: InputRequestMessage) -> bool:
+        """Whether ``request`` still waits for its answer."""
+        return not self.done and str(request.extra.get("request")) in self._asked
 
     def finished(self, complete: CompleteMessage) -> None:
         """The code has ended. May be called again, by a thread that was interrupted in the call."""

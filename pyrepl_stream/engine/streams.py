@@ -57,7 +57,8 @@ class OutputStream(io.TextIOBase):
     write_through = False
     mode = "w"
 
-    def __init__(self, writer: Writer, stream: StreamType) -> None:
+    def __init__(self, writer: Writer, stream: StreamType, descriptor: Optional[int] = None) -> None:
+        self._descriptor = descriptor
         self.writer = writer
         self.stream = stream
         self.name = f"<{stream.value}>"
@@ -128,6 +129,9 @@ class OutputStream(io.TextIOBase):
         return False
 
     def fileno(self) -> int:
+        if self._descriptor is not None:
+            self.writer.keep_order()  # whoever asks is about to write to it
+            return self._descriptor
         raise io.UnsupportedOperation(
             f"{self.name} of an execution in a thread has no file descriptor; give a child process "
             "stdout=subprocess.PIPE, or run the command by itself"

@@ -23,7 +23,7 @@ from ..messages import GapMessage, Message, StreamType
 from .loop import LoopThread, process_is_leaving, runs_event_loop
 from .outbox import Coalescer, Lost, Outbox, size_of
 
-__all__ = ("Sink", "Writer")
+__all__ = ("Sink", "Order", "Writer")
 
 TICK = 0.002  # seconds between two takes while text flows
 SLOW_TICK = 0.05  # seconds; catches `write` methods that user code saved while text flowed
@@ -54,6 +54,19 @@ class Sink(Protocol):
     def overflowed(self) -> bool: ...
 
 
+class Order(Protocol):
+    """Keeps text in order with what is written to file descriptors, past the writer. For any thread."""
+
+    def unread(self) -> bool:
+        """Whether something was written there that has not been read."""
+
+    def wait(self) -> bool:
+        """Wait until that is read, with a bound; False when there was nothing to wait for."""
+
+    def entered(self) -> None:
+        """Text was written: what is written to the descriptors from now on comes behind it."""
+
+
 class Writer:
     """The one path from user code to a sink. ``write`` and ``post`` may be called by any thread."""
 
@@ -64,8 +77,11 @@ class Writer:
         *,
         fail: bool = False,
         on_shut: Callable[[], None] = lambda: None,
+        order: Optional[Order] = None,
     ) -> None:
         self._sink = sink
+        self._order = order
+        self._ordered = False  # others write to the descriptors: no write goes straight in
         self._engine = engine
         self._fail = fail
         self._on_shut = on_shut  # called in the engine's thread when the gate shuts
@@ -111,7 +127,11 @@ class Writer:
             if self._escaped + self._outbox.pending() + len(text) > SLACK:
                 self._lose(size_of(text))
                 return len(text)
+        if self._order is not None and self._order.wait():
+            self._ordered = True
         count = self._direct(text)
+        if self._order is not None:
+            self._order.entered()
         if self._flowing:
             self._weigh(count)
         else:
@@ -140,7 +160,11 @@ class Writer:
             if self._escaped > SLACK:
                 self._lose(0 if isinstance(data, Message) else size_of(data))
                 return
+        if self._order is not None and self._order.wait():
+            self.keep_order()
         self._outbox.post(stream, data, source)
+        if self._order is not None:
+            self._order.entered()
         if pump and not isinstance(data, Message):
             self._posted += len(data)
             if self._posted >= _PUMPED:  # reset by the tick; a few calls too many do no harm
@@ -163,10 +187,26 @@ class Writer:
         self._encode = encode
         self._point()
 
+    def keep_order(self) -> None:
+        """Somebody is about to write to the descriptors: no write goes straight in any more."""
+        if self._order is not None and not self._ordered:
+            self._ordered = True
+            self._point()
+
     @property
     def is_bound(self) -> bool:
         """Whether any thread writes here."""
         return bool(self._bound)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that was written is in the sink."""
+        return not self._flowing and self._rest is None and self._outbox.empty
+
+    @property
+    def taken(self) -> bool:
+        """Whether the last :meth:`tick` found an end of what was written."""
+        return self._rest is None
 
     def release(self) -> None:
         """Let nobody wait for room any more: the code was told to end."""
@@ -180,7 +220,10 @@ class Writer:
 
     def _wait_for_room(self, pump: bool = False) -> bool:
         """Wait at the gate. False when this thread must not wait: it runs an event loop."""
-        may_wait = not runs_event_loop()
+        # With an order the sink is a channel, whose reader needs no event loop of this process but ours.
+        may_wait = not runs_event_loop() or (
+            self._order is not None and threading.get_ident() != self._engine.ident
+        )
         while not self._open and not self._hurry and not process_is_leaving():
             if self._fail and self._sink.overflowed:
                 raise BufferOverflowError(
@@ -232,7 +275,12 @@ class Writer:
 
     def _is_direct(self) -> bool:
         return (
-            self._flowing and self._light and self._open and self._encode is None and not self._closed
+            self._flowing
+            and self._light
+            and self._open
+            and self._encode is None
+            and not self._ordered
+            and not self._closed
         )
 
     # -- the engine's thread -----------------------------------------------------------------
@@ -245,6 +293,8 @@ class Writer:
             self._timer.cancel()
         if not self._open:
             self._catch_escapes()
+        if self._light and self._order is not None and self._order.unread():
+            self.keep_order()
         if self._light and self._outbox.pending() > AHEAD:
             self._light = False
             self._point()

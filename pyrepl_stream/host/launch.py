@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import Optional
+from typing import BinaryIO, Optional
 
 from ..errors import TargetError, UsageError
 from ..process.tree import MARK
@@ -33,7 +33,7 @@ __all__ = (
 )
 
 _START = 30.0  # seconds: an interpreter on a slow disk, with eight others
-_LEAVING = 10.0  # seconds that a host which listens no more has to end
+_LEAVING = 5.0  # seconds that a host which listens no more has to end
 _POLL = 0.02
 _BACKLOG = 128
 
@@ -195,7 +195,7 @@ def _start(place: SessionPlace, options: HostOptions) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(place.socket)
     report, told = os.pipe()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, open(_log(place), "wb") as log:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, _open_log(place) as log:
         try:
             # The directory is closed to others, so nobody is faster than the change of the mode.
             listener.bind(place.socket)
@@ -236,6 +236,11 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
 # The mark would make it a part of an execution, to be ended with it. The others are of Jupyter's kernels:
 # a kernel started by user code in the session would watch the wrong parent.
 _NOT_INHERITED = {MARK, "JPY_PARENT_PID", "JPY_SESSION_NAME", "JPY_API_TOKEN"}
+
+
+def _open_log(place: SessionPlace) -> BinaryIO:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(_log(place), flags, 0o600), "wb")
 
 
 def _log(place: SessionPlace) -> str:

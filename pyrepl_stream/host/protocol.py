@@ -12,11 +12,14 @@ op             fields; what the answer has besides ``request`` and ``error``
 ``hello``      ``protocol``, ``version``; ``protocol``, ``version``, ``epoch``, ``session``, ``pid``, and
                ``options``: with what the session was started
 ``execute``    a request as ``worker/requests.py`` has it, in ``execution``; ``epoch``: that of the host
-               when this was asked for first; ``fresh``: end and forget what has this id now.
-               ``epoch`` (of the execution), ``new``: false where it was there already
+               when this was asked for first; ``fresh``: end and forget what has this id now, unless it
+               was started by this ``key``, which the client chose (asked again after a cut).
+               ``key``: chosen by the client for ``fresh``, so that it happens once.
+               ``epoch`` (of the execution), ``new``: false where it was there already, ``status``,
+               ``behind``: the id of the execution that has to end before this one begins, or null
 ``attach``     ``attach`` (a number of the client's), ``id``, ``after``, ``follow``, ``epoch`` (null: any),
-               ``credit`` (bytes); ``epoch``, ``last``, ``status``, ``asked``: the sequence of the
-               question that waits for an answer, or null
+               ``credit`` (bytes; null: any number); ``epoch``, ``last``, ``status``, ``asked``: the
+               sequence of the question that waits for an answer, or null; ``behind`` as above
 ``credit``     ``attach``, ``bytes`` more that may be sent; no answer
 ``detach``     ``attach``; no answer
 ``interrupt``  ``id``, ``key``: chosen by the client, the same key is obeyed once
@@ -36,7 +39,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from ..errors import (
     CursorError,
@@ -49,8 +52,9 @@ from ..errors import (
     UsageError,
     WrongEpochError,
 )
+from ..journal.spool import SpoolStatus
 
-__all__ = ("PROTOCOL", "TURN", "MAX_OP", "ERRORS", "error_name", "line", "parse")
+__all__ = ("PROTOCOL", "TURN", "MAX_OP", "ERRORS", "error_name", "line", "parse", "summary")
 
 PROTOCOL = 1
 """Raised when what is here changes its meaning; more fields and ops do not."""
@@ -94,3 +98,22 @@ def parse(data: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ProtocolError(f"not an object: {data[:80]!r}")
     return record
+
+
+def summary(status: SpoolStatus, *, asked: Optional[int] = None) -> dict[str, Any]:
+    """An execution in a list: ``code`` is its first line, ``started`` in seconds since the epoch."""
+    complete = status.complete
+    return {
+        "id": status.execution_id,
+        "epoch": status.epoch,
+        "status": status.status,
+        "code": status.head,
+        "label": status.label,
+        "started": status.started,
+        "last": status.last,
+        "asked": asked,
+        "closed": status.closed,
+        "duration": None if complete is None else complete.duration,
+        "exit_code": None if complete is None else complete.exit_code,
+        "error": None if complete is None else complete.error,
+    }

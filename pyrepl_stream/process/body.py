@@ -87,6 +87,11 @@ class ProcessBody:
         self._started.wait()
         return None if self._part is None else self._part.pid
 
+    @property
+    def started(self) -> bool:
+        """Whether :attr:`pid` is known, so that it does not wait."""
+        return self._started.is_set()
+
     def tell(self, function: Callable[[Child], object]) -> None:
         """Call ``function`` with the command that runs now; with the first, when none does yet.
 

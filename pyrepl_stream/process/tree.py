@@ -15,9 +15,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
-__all__ = ("MARK", "Tree", "adopt_orphans", "marked", "reap_adopted")
+__all__ = ("MARK", "Tree", "adopt_orphans", "marked", "marked_processes", "reap_adopted")
 
 MARK = "PYREPL_STREAM_RUN"
 """The environment variable that every process of a run inherits: marks of runs, with ``:`` between."""
@@ -181,6 +182,13 @@ def adopt_orphans() -> bool:
     except (OSError, AttributeError):
         _adopting = False
     return _adopting
+
+
+def marked_processes() -> Iterator[tuple[int, int, int, list[bytes]]]:
+    """Each process that lives: its pid, its parent's, when it began, and its marks. Raises OSError."""
+    for process in _all_processes()[0].values():
+        if not process.dead:
+            yield process.pid, process.parent, process.started, _marks_of(process.pid) or []
 
 
 def reap_adopted(root: int) -> bool:

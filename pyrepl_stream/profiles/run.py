@@ -24,6 +24,7 @@ class ProfileRun:
     """A profile and a prompt, as what can be launched. ``timeout`` is in seconds."""
 
     command: Command
+    idle: Idle
     body: ProcessBody
     processors: tuple[AnyProcessor, ...]
     timeout: float | None
@@ -75,6 +76,7 @@ class ProfileRun:
         idle = Idle(limit, activity=activity, watch=watched, interval=profile.watch_interval)
         return cls(
             command,
+            idle,
             ProcessBody(command, grace=grace, idle=idle, retry=retry),
             processors_by_name(profile.processors),
             timeout if timeout is not None else profile.timeout,

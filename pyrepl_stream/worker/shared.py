@@ -10,8 +10,9 @@ import tempfile
 __all__ = ("SharedState",)
 
 _SIZE = mmap.PAGESIZE
-_ORDINAL = struct.Struct("=Q")
-_PENDING = 8  # where the flag is
+# Native, and at a multiple of 8: written and read at once, so that neither side sees half a number.
+_NUMBER = struct.Struct("@Q")
+_INTERRUPTED, _WRITTEN, _SENT = 0, 8, 16
 
 
 class SharedState:
@@ -35,21 +36,41 @@ class SharedState:
     @property
     def interrupted(self) -> int:
         """The ordinal of the execution that SIGINT is meant for; the host writes it, then signals."""
-        ordinal: int = _ORDINAL.unpack_from(self._memory, 0)[0]
-        return ordinal
+        return self._get(_INTERRUPTED)
 
     @interrupted.setter
     def interrupted(self, ordinal: int) -> None:
-        _ORDINAL.pack_into(self._memory, 0, ordinal)
+        _NUMBER.pack_into(self._memory, _INTERRUPTED, ordinal)
 
     @property
     def pending(self) -> bool:
-        """Whether Python code has written what is not in the channel yet; the worker writes it."""
-        return self._memory[_PENDING] != 0
+        """Whether Python code has written what is not in the channel yet.
 
-    @pending.setter
-    def pending(self, pending: bool) -> None:
-        self._memory[_PENDING] = pending
+        Two numbers, and no flag: one that is cleared in the moment in which something is written hides it.
+        """
+        return self._get(_WRITTEN) != self._get(_SENT)
+
+    @property
+    def written(self) -> int:
+        """A new number after each write of Python code; the worker's threads set it."""
+        return self._get(_WRITTEN)
+
+    @written.setter
+    def written(self, number: int) -> None:
+        _NUMBER.pack_into(self._memory, _WRITTEN, number)
+
+    @property
+    def sent(self) -> int:
+        """What ``written`` was before it was seen that everything is in the channel."""
+        return self._get(_SENT)
+
+    @sent.setter
+    def sent(self, number: int) -> None:
+        _NUMBER.pack_into(self._memory, _SENT, number)
+
+    def _get(self, offset: int) -> int:
+        number: int = _NUMBER.unpack_from(self._memory, offset)[0]
+        return number
 
     def close(self) -> None:
         self._memory.close()

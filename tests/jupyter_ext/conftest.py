@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.kernels import Kernel, kernel, kernels_folder
+from support.sessions import isolated
 
 
 def _put_aside(version: str) -> str:
@@ -15,6 +16,13 @@ def _put_aside(version: str) -> str:
             pytest.fail(text)
         pytest.skip(text)
     return version
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sessions() -> Iterator[None]:
+    """Sessions of their own, which end with the tests."""
+    with isolated():
+        yield
 
 
 @pytest.fixture(scope="session", params=["newest", "7.3.0", "6.30.1"])

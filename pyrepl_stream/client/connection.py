@@ -1,0 +1,250 @@
+"""Drives a machine and a link in the engine's event loop, for callers in any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ..engine.loop import engine_loop
+from ..errors import EndedError, PyreplStreamError, SessionClosedError, TargetError
+from ..messages import Message
+from .answer import Answer
+from .link import Link, Stream
+from .machine import Answered, Attached, Delivered, Event, Finished, Greeted, Machine
+
+__all__ = ()
+
+PATIENCE = 300.0
+"""Seconds without success for which a host that was reached once is sought."""
+
+
+class Reader(Protocol):
+    """Who gets the messages of an attach. Called in the engine's thread."""
+
+    def attached(self, record: Mapping[str, Any]) -> None: ...
+
+    def delivered(self, messages: list[Message], size: int) -> None:
+        """``size`` is given back by :meth:`Connection.consumed` when the messages were taken."""
+
+    def finished(self, error: PyreplStreamError | None) -> None:
+        """Nothing comes any more."""
+
+
+class Connection:
+    """Connected as long as somebody waits for something, and from then on until :meth:`close`."""
+
+    def __init__(self, link: Link, *, patience: float = PATIENCE, version: str = "") -> None:
+        self.engine = engine_loop()
+        self.hello: Mapping[str, Any] | None = None
+        """What the host said of itself last."""
+        self._link = link
+        # The engine's thread only:
+        self._machine = Machine(random=random.random, patience=patience, version=version)
+        self._answers: dict[int, tuple[Answer[Mapping[str, Any]], bool]] = {}
+        self._readers: dict[int, Reader] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()  # something was asked, or the link is of no use
+        self._to_send = asyncio.Event()
+        self._broken: PyreplStreamError | None = None
+        self._closed: PyreplStreamError | None = None
+
+    # -- any thread --------------------------------------------------------------------------
+
+    def request(self, record: Mapping[str, Any], *, forgive: bool = False) -> Answer[Mapping[str, Any]]:
+        """Ask the host; the answer is what it answers, or fails with its error, or that of the link.
+
+        ``forgive``: that it has ended is no error when the host was asked more than once.
+        """
+        answer: Answer[Mapping[str, Any]] = Answer()
+        self._call(answer, lambda now: self._machine.request(record, now), forgive)
+        return answer
+
+    def peek(self, execution_id: str, epoch: str | None = None) -> Answer[Mapping[str, Any]]:
+        """Ask for the state of an execution: what an attach is answered."""
+        answer: Answer[Mapping[str, Any]] = Answer()
+        self._call(answer, lambda now: self._machine.peek(execution_id, epoch, now), False)
+        return answer
+
+    def close(self, error: PyreplStreamError | None = None) -> Answer[None]:
+        """Let go of the host, which goes on; whoever waits for something gets ``error``. Idempotent."""
+        closed: Answer[None] = Answer()
+        error = error or SessionClosedError("disconnected from the session, which goes on: connect again")
+        if not self.engine.call(self._close, error, closed):
+            closed.set(None)
+        return closed
+
+    def _call(
+        self, answer: Answer[Mapping[str, Any]], ask: Callable[[float], int], forgive: bool
+    ) -> None:
+        def call() -> None:
+            if self._closed is not None:
+                answer.fail(self._closed)
+                return
+            self._answers[ask(self.engine.loop.time())] = (answer, forgive)
+            self._stir()
+
+        if not self.engine.call(call):
+            answer.fail(SessionClosedError("the process ends"))
+
+    # -- the engine's thread -----------------------------------------------------------------
+
+    def attach(self, reader: Reader, execution_id: str, after: int, follow: bool, epoch: str | None) -> int:
+        """Have ``reader`` get what comes after ``after``; returns its number, 0 when that cannot be."""
+        if self._closed is not None:
+            reader.finished(self._closed)
+            return 0
+        number = self._machine.attach(execution_id, after, follow, epoch, self.engine.loop.time())
+        self._readers[number] = reader
+        self._stir()
+        return number
+
+    def consumed(self, number: int, size: int) -> None:
+        self._machine.consumed(number, size)
+        self._to_send.set()
+
+    def detach(self, number: int) -> None:
+        self._readers.pop(number, None)
+        self._machine.detach(number)
+        self._to_send.set()
+
+    def _stir(self) -> None:
+        self._to_send.set()
+        self._news.set()
+        if self._task is None:
+            self._task = self.engine.loop.create_task(self._run())
+
+    def _close(self, error: PyreplStreamError, closed: Answer[None]) -> None:
+        if self._closed is None:
+            self._closed = error
+            self._handle(self._machine.fail(error))
+        if self._task is None or self._task.done():
+            closed.set(None)
+            return
+        self._task.cancel()
+        self._task.add_done_callback(lambda task: closed.set(None))
+
+    def _handle(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, (Attached, Delivered, Finished)):
+                self._read(event)
+            elif isinstance(event, Answered):
+                self._answered(event)
+            elif isinstance(event, Greeted):
+                self._greeted(event.hello)
+            else:
+                self._break(event.error)
+        self._to_send.set()
+
+    def _read(self, event: Attached | Delivered | Finished) -> None:
+        reader = self._readers.get(event.attach)
+        if reader is None:
+            return  # it has left
+        if isinstance(event, Delivered):
+            reader.delivered(event.messages, event.size)
+        elif isinstance(event, Attached):
+            reader.attached(event.record)
+        else:
+            del self._readers[event.attach]
+            reader.finished(event.error)
+
+    def _answered(self, event: Answered) -> None:
+        answer, forgive = self._answers.pop(event.request)
+        forgiven = forgive and event.again and isinstance(event.error, EndedError)
+        if event.error is not None and not forgiven:
+            answer.fail(event.error)
+        else:
+            answer.set(event.record)
+
+    def _greeted(self, hello: Mapping[str, Any]) -> None:
+        self.hello = hello
+        try:
+            self._link.greeted(hello)
+        except PyreplStreamError as exc:
+            self._handle(self._machine.fail(exc))
+            self._break(exc)
+
+    def _break(self, error: PyreplStreamError) -> None:
+        self._broken = error
+        self._news.set()
+
+    async def _run(self) -> None:
+        try:
+            await self._keep_linked()
+        except Exception as exc:  # a mistake of ours: whoever waits is told, and the loop tells all of it
+            self._closed = PyreplStreamError(f"the connection to the session failed: {exc!r}")
+            self._handle(self._machine.fail(self._closed))
+            raise
+
+    async def _keep_linked(self) -> None:
+        while True:
+            self._news.clear()
+            at = self._machine.connect_at
+            if at is None or at > self.engine.loop.time():
+                await self._news_until(at)
+                continue
+            self._machine.connecting()
+            self._broken = None
+            error = await self._over_one_link()
+            self._handle(self._machine.disconnected(self.engine.loop.time(), error))
+
+    async def _over_one_link(self) -> PyreplStreamError:
+        """Why the link is gone, or could not be opened."""
+        try:
+            stream = await self._link.connect()
+        except PyreplStreamError as exc:
+            return exc
+        except OSError as exc:
+            return _target_error("the session cannot be reached", exc)
+        self._machine.connected(self.engine.loop.time())
+        tasks = [
+            self.engine.loop.create_task(work)
+            for work in (self._receive(stream), self._send(stream), self._watch())
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            await stream.aclose()
+        for result in results:
+            if isinstance(result, OSError):
+                return _target_error("the connection to the session was cut", result)
+            if isinstance(result, Exception):
+                raise result
+        return self._broken or TargetError("the connection to the session was cut")
+
+    async def _receive(self, stream: Stream) -> None:
+        while data := await stream.receive():
+            self._handle(self._machine.receive(data, self.engine.loop.time()))
+            await asyncio.sleep(0)  # what is there already is received at once, and others want a turn
+
+    async def _send(self, stream: Stream) -> None:
+        while True:
+            self._to_send.clear()
+            data = self._machine.data_to_send()
+            if data:
+                await stream.send(data)
+            else:
+                await self._to_send.wait()
+
+    async def _watch(self) -> None:
+        """Ends when the link is of no use any more."""
+        while self._broken is None:
+            self._news.clear()
+            await self._news_until(self._machine.tick_at)
+            self._handle(self._machine.tick(self.engine.loop.time()))
+
+    async def _news_until(self, at: float | None) -> None:
+        timer = None if at is None else self.engine.loop.call_at(at, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+def _target_error(what: str, exc: OSError) -> TargetError:
+    return TargetError(f"{what}: {exc.strerror or exc}")

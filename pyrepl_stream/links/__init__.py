@@ -1,0 +1,1 @@
+"""How bytes reach a session: one scheme of addresses, one module."""

@@ -1,0 +1,18 @@
+"""The sessions of this machine and what runs in them: found without starting anything, and acted on."""
+
+from .acting import close_session, read_record, stop_execution, wait_for_end
+from .finding import ExecutionInfo, SessionInfo, find_execution, find_session, list_sessions
+from .table import sessions_table
+
+__all__ = (
+    "ExecutionInfo",
+    "SessionInfo",
+    "close_session",
+    "find_execution",
+    "find_session",
+    "list_sessions",
+    "read_record",
+    "sessions_table",
+    "stop_execution",
+    "wait_for_end",
+)

@@ -1,0 +1,94 @@
+"""What can be done to what was found: read its record, wait for it, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import EndedError, UsageError
+from ..host import launch
+from ..host.places import SessionPlace
+from ..journal.spool import open_spool
+from ..messages import CompleteMessage, Message
+from ..wire import Decoder
+from .finding import ExecutionInfo, SessionInfo
+
+if TYPE_CHECKING:
+    from ..client import RemoteSession
+
+__all__ = ("close_session", "read_record", "session_of", "stop_execution", "wait_for_end")
+
+
+def session_of(name: str) -> RemoteSession:
+    """The session of that name, not yet connected."""
+    from ..targets import connect  # here: to list what there is needs none of it
+
+    return connect(f"local:{name}")
+
+
+def read_record(execution: ExecutionInfo, after: int = 0) -> Iterator[list[Message]]:
+    """What is recorded behind sequence number ``after``, as it is now; needs no host.
+
+    Raises :class:`UnknownExecutionError` when it is gone, :class:`CursorError` for an ``after`` that
+    cannot be.
+    """
+    reader = open_spool(execution.directory).reader(after, follow=True)
+    decoder = Decoder()
+    try:
+        while data := reader.read():
+            yield list(decoder.feed(data))
+    finally:
+        reader.close()
+
+
+def wait_for_end(execution: ExecutionInfo) -> CompleteMessage | None:
+    """Wait until it has ended, without its output; None when nobody saw the end.
+
+    Raises :class:`TargetError` when its session cannot be reached.
+    """
+    if execution.complete is not None or not execution.alive:
+        return execution.complete
+    # The output so far may be gigabytes.
+    after = open_spool(execution.directory).last
+    with session_of(execution.session) as session:
+        for message in session.attach(execution.id, after):
+            if isinstance(message, CompleteMessage):
+                return message
+    return None
+
+
+def stop_execution(execution: ExecutionInfo, *, kill: bool = False) -> None:
+    """Interrupt it, or end it by every means; returns when it was interrupted, or has ended.
+
+    Raises :class:`EndedError` when it has ended, :class:`TargetError` when its session cannot be reached.
+    """
+    if execution.ended or not execution.alive:
+        verb = "kill" if kill else "interrupt"
+        raise EndedError(f"{execution.name} has ended ({execution.status}): there is nothing to {verb}")
+    with session_of(execution.session) as session:
+        if kill:
+            session.kill(execution.id).wait()
+            return
+        session.interrupt(execution.id)
+        session.connect().wait()  # what was asked for before has been done; the code may go on
+
+
+def close_session(session: SessionInfo, *, keep_records: bool = False) -> None:
+    """End a session with all that runs in it, and remove its records. Raises :class:`TargetError`."""
+    if session.alive:
+        with session_of(session.name) as connected:
+            connected.close(forget=not keep_records).wait()
+    elif not keep_records:
+        _remove_records(session.name)
+
+
+def _remove_records(name: str) -> None:
+    place = SessionPlace(name)
+    with launch.host_lock(place) as held:
+        if not held:
+            raise UsageError(f"session {name!r} has got a host meanwhile: close it again")
+        shutil.rmtree(place.directory)
+        with contextlib.suppress(FileNotFoundError):
+            launch.forget_locks(place)

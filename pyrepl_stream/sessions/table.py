@@ -1,0 +1,63 @@
+"""What there is, as a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from .finding import ExecutionInfo, SessionInfo
+
+__all__ = ("sessions_table",)
+
+_WIDEST = 60  # characters of the code
+
+
+def sessions_table(sessions: Iterable[SessionInfo], now: float | None = None) -> str:
+    """A table of all executions, the newest last in its session; ``now``: seconds since the epoch."""
+    now = time.time() if now is None else now
+    rows = [("EXECUTION", "STATUS", "STARTED", "TOOK", "CODE")]
+    notes = []
+    for session in sessions:
+        rows += [_row(execution, now) for execution in session.executions]
+        if not session.executions:
+            rows.append((f"{session.name}/", "idle", "", "", ""))
+        if not session.alive:
+            notes.append(session.name)
+    if len(rows) == 1:
+        return "there are no sessions\n"
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
+        for row in rows
+    ]
+    if notes:
+        lines.append(f"[no host, only records: {', '.join(notes)}]")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _row(execution: ExecutionInfo, now: float) -> tuple[str, str, str, str, str]:
+    status, complete = execution.status, execution.complete
+    if complete is not None and complete.exit_code:
+        status += f" ({complete.exit_code})"
+    begun = time.localtime(execution.started)
+    today = time.localtime(now)[:3] == begun[:3]
+    took = None if complete is None else complete.duration
+    if not execution.ended:
+        took = max(0.0, now - execution.started)
+    head = "".join(character if character.isprintable() else " " for character in execution.head)
+    head = head if len(head) <= _WIDEST else head[: _WIDEST - 3] + "..."
+    return (
+        execution.name,
+        status,
+        time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M", begun),
+        "" if took is None else _took(took),
+        head,
+    )
+
+
+def _took(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,188 @@
+"""User code in the main thread, where signals wake it: one execution at a time, and between them the loop.
+
+Code that awaits runs on one event loop, which runs between the executions too, so that what it has left
+there goes on. Other code runs outside of the loop: it may have one of its own (``asyncio.run``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import sys
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, Callable, Optional, Protocol
+
+from ..engine.formats import error_message
+from ..engine.python import end_of, failed
+from ..engine.routing import bound
+from ..engine.run import Run
+from ..messages import CompleteMessage
+from .descriptors import Pipes
+from .interrupts import Interrupts
+
+__all__ = ("CellBody", "MainThread", "Shell")
+
+Await = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+class Shell(Protocol):
+    """What runs code."""
+
+    def run(self, run: Run, code: str, wait: Await) -> CompleteMessage:
+        """``wait`` runs a coroutine of code that awaits, to its end.
+
+        Says the result. Raises the error of the code; or says it, and returns what there is to complete.
+        """
+
+
+class MainThread:
+    """Has jobs of others done by the main thread. ``submit`` is for any thread, the rest for this one."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self.interrupts = interrupts
+        self._jobs: deque[Optional[Callable[[], object]]] = deque()
+        self._idle = False
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+
+    def submit(self, job: Optional[Callable[[], object]]) -> None:
+        """Do this next; None: nothing any more."""
+        self._jobs.append(job)
+        with contextlib.suppress(RuntimeError):  # closed by user code: who waits for a job has a new one
+            self.loop.call_soon_threadsafe(self._wake)
+
+    def serve(self) -> None:
+        """Do jobs until None comes."""
+        while True:
+            try:
+                self.interrupts.install()
+                job = self._next()
+                if job is None:
+                    return
+                job()
+            except (KeyboardInterrupt, SystemExit):
+                continue  # of a task in the background, or of a handler that user code has left
+            except Exception:  # a mistake of ours, or a loop that user code has broken
+                traceback.print_exc()
+
+    def _next(self) -> Optional[Callable[[], object]]:
+        while not self._jobs:
+            self._mend_loop()
+            self._idle = True
+            try:
+                if not self._jobs:
+                    self.loop.run_forever()
+            finally:
+                self._idle = False
+        return self._jobs.popleft()
+
+    def _wake(self) -> None:
+        if self._idle:
+            self.loop.stop()
+
+    def _mend_loop(self) -> None:
+        """User code may have closed the loop, or (``asyncio.run``) taken it from this thread."""
+        if self.loop.is_closed():
+            self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+
+    def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run the loop until ``coroutine`` has ended. An interrupt cancels it, or raises in its code."""
+        self._mend_loop()
+        task = self.loop.create_task(coroutine)
+        self.interrupts.task(task)
+        while not task.done() and not self.loop.is_closed():
+            try:
+                self.loop.run_until_complete(task)
+            except KeyboardInterrupt:  # in its code; or in what others have left on the loop
+                task.cancel()
+            except BaseException:  # its own is looked at below; what others raise is theirs
+                if not task.done() and not self.loop.is_closed():
+                    continue
+        self.interrupts.task(None)
+        return task.result()
+
+
+class CellBody:
+    """Python code as the body of an execution."""
+
+    def __init__(
+        self, code: str, ordinal: int, shell: Callable[[], Shell], main: MainThread, pipes: Pipes
+    ) -> None:
+        self._code = code
+        self._ordinal = ordinal
+        self._shell = shell
+        self._main = main
+        self._pipes = pipes
+        self._run: Optional[Run] = None
+        self._left: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()  # tasks that run on
+        self.parts: set[object] = set()
+        """What else may still write for the execution."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that is no thread may still write for it, after its end too."""
+        return bool(self.parts) or any(not task.done() for task in list(self._left))
+
+    # -- the engine's thread -----------------------------------------------------------------
+
+    def start(self, run: Run) -> None:
+        self._run = run
+        self._main.submit(self._execute)
+
+    def stop(self, *, force: bool) -> float:
+        return float("inf")  # the host signals the process
+
+    def ended(self) -> None:
+        """Interrupts are told apart by their ordinals."""
+
+    def given_up(self) -> str:
+        return ""
+
+    # -- the main thread ---------------------------------------------------------------------
+
+    def _execute(self) -> None:
+        run = self._run
+        assert run is not None
+        process = os.getpid()
+        self._pipes.use()
+        before = asyncio.all_tasks(self._main.loop)
+        # A context of its own: what the code sets there is not the next one's.
+        complete = contextvars.copy_context().run(self._complete, run)
+        if os.getpid() != process:
+            _leave_fork(complete)
+        if not self._main.loop.is_closed():
+            self._left.update(asyncio.all_tasks(self._main.loop) - before)
+        self._pipes.wait()
+        run.finished(complete)
+
+    def _complete(self, run: Run) -> CompleteMessage:
+        process = os.getpid()
+        with bound(run):
+            try:
+                return self._main.interrupts.guard(self._ordinal, self._run_code)
+            except BaseException as exc:
+                if isinstance(exc, asyncio.CancelledError) and self._main.interrupts.cancelled:
+                    exc = KeyboardInterrupt().with_traceback(exc.__traceback__)
+                if os.getpid() == process:
+                    return failed(run, exc)
+                if not isinstance(exc, SystemExit):
+                    sys.stderr.write("\n".join((*error_message(exc).traceback, "")))
+                return end_of(exc)
+
+    def _run_code(self) -> CompleteMessage:
+        assert self._run is not None
+        return self._shell().run(self._run, self._code, self._main.wait_for)
+
+
+def _leave_fork(complete: CompleteMessage) -> None:
+    """A forked child ran to the end of the code: the execution is the parent's."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(complete.exit_code if complete.exit_code is not None else int(not complete.success))

@@ -1,0 +1,287 @@
+"""The promises of the client's machine, over links that are cut anywhere and hosts that end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.model_host import ModelHost, ModelPeer
+
+from pyrepl_stream import CompleteMessage, Message, TargetError, WrongEpochError
+from pyrepl_stream.client.machine import Answered, Attached, Broken, Delivered, Event, Finished, Greeted, Machine
+
+WINDOW = 600
+IDS = ("a", "b")
+
+
+@dataclass
+class Reading:
+    """What one attach has brought."""
+
+    id: str
+    follow: bool
+    first: int
+    epoch: str
+    got: list[Message] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)
+    attached: int = 0
+    finished: int = 0
+    error: Exception | None = None
+
+
+class World(RuleBasedStateMachine):
+    """A machine, a host, and what is under way between them in both directions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host = ModelHost()
+        self.peer: ModelPeer | None = None
+        self.to_host = bytearray()
+        self.to_client = bytearray()
+        self.now = 1000.0
+        self.machine = Machine(random=lambda: 0.5, patience=1e9, window=WINDOW)
+        self.asked: dict[int, dict[str, object]] = {}
+        self.answers: dict[int, Answered] = {}
+        self.readings: dict[int, Reading] = {}
+        self.epochs: dict[str, str] = {}
+        self.keys = 0
+
+    @initialize()
+    def begin(self) -> None:
+        """Into the middle: something runs, and a part of it was read."""
+        self.execute("a", False)
+        self.flow()
+        self.host.records["a"].write("the first\n")
+        self.flow()
+
+    # -- verbs ---------------------------------------------------------------------------------
+
+    @rule(id=st.sampled_from(IDS), fresh=st.booleans())
+    def execute(self, id: str, fresh: bool) -> None:
+        self.keys += 1
+        request = {"id": id, "code": f"code of {id}"}
+        op = {"op": "execute", "execution": request, "fresh": fresh, "key": f"key {self.keys}"}
+        self.asked[self.machine.request(op, self.now)] = op
+
+    @precondition(lambda self: self.epochs)
+    @rule(data=st.data(), after=st.integers(0, 3), follow=st.booleans())
+    def attach(self, data: st.DataObject, after: int, follow: bool) -> None:
+        id = data.draw(st.sampled_from(sorted(self.epochs)))
+        record = self.host.records[id]
+        if record.epoch == self.epochs[id]:
+            after = min(after, record.last)
+            number = self.machine.attach(id, after, follow, record.epoch, self.now)
+            self.readings[number] = Reading(id, follow, after, record.epoch)
+
+    @precondition(lambda self: self.epochs)
+    @rule(data=st.data())
+    def interrupt(self, data: st.DataObject) -> None:
+        id = data.draw(st.sampled_from(sorted(self.epochs)))
+        self.keys += 1
+        op = {"op": "interrupt", "id": id, "key": f"key {self.keys}"}
+        self.asked[self.machine.request(op, self.now)] = op
+
+    @precondition(lambda self: self.readings)
+    @rule(data=st.data())
+    def read(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.readings)))
+        if self.readings[number].unread:
+            self.machine.consumed(number, self.readings[number].unread.pop(0))
+
+    @precondition(lambda self: self.readings)
+    @rule(data=st.data())
+    def detach(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.readings)))
+        self.machine.detach(number)
+        del self.readings[number]
+
+    # -- the host ------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.host.records)
+    @rule(data=st.data(), count=st.integers(1, 30))
+    def write(self, data: st.DataObject, count: int) -> None:
+        record = self.host.records[data.draw(st.sampled_from(sorted(self.host.records)))]
+        for _ in range(0 if record.closed else count):
+            record.write(f"message {record.last + 1} of {record.epoch}\n")
+
+    @precondition(lambda self: self.host.records)
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        self.host.records[data.draw(st.sampled_from(sorted(self.host.records)))].end()
+
+    @rule()
+    def restart(self) -> None:
+        self.host.restart()
+
+    # -- the link ------------------------------------------------------------------------------
+
+    @rule()
+    def flow(self) -> None:
+        for _ in range(4):
+            self.carry(1 << 20)
+
+    @rule(count=st.sampled_from([1, 7, 50, 130, 400, 1000, 5000]))
+    def carry(self, count: int) -> None:
+        """Bytes go both ways, as many as it happens."""
+        self._connect()
+        self.to_host += self.machine.data_to_send()
+        if self.peer is None or self.peer.gone:
+            return self._cut()
+        self.peer.receive(bytes(self.to_host[:count]))
+        del self.to_host[:count]
+        self.to_client += self.peer.send()
+        piece = bytes(self.to_client[:count])
+        del self.to_client[:count]
+        self._take(self.machine.receive(piece, self.now))
+
+    @rule()
+    def cut(self) -> None:
+        self._cut()
+
+    @precondition(lambda self: self.peer is not None)
+    @rule(skip=st.integers(0, 2), repeat=st.integers(0, 5))
+    def misbehave(self, skip: int, repeat: int) -> None:
+        assert self.peer is not None
+        self.peer.skip, self.peer.repeat = skip, repeat
+
+    @rule(seconds=st.sampled_from([0.01, 0.2, 6.0, 100.0]))
+    def time(self, seconds: float) -> None:
+        self.now += seconds
+        self._take(self.machine.tick(self.now))
+
+    def _connect(self) -> None:
+        at = self.machine.connect_at
+        if at is not None:
+            self.now = max(self.now, at)
+            self.machine.connecting()
+            self.peer = self.host.connect()
+            self.machine.connected(self.now)
+
+    def _cut(self) -> None:
+        self.to_host.clear()
+        self.to_client.clear()
+        if self.peer is not None:
+            self.peer = None
+            self._take(self.machine.disconnected(self.now, TargetError("cut")))
+
+    def _take(self, events: list[Event]) -> None:
+        broken = False
+        for event in events:
+            if isinstance(event, Answered):
+                assert event.request not in self.answers, "one answer for one request"
+                self.answers[event.request] = event
+                self._heard(event)
+            elif isinstance(event, Broken):
+                broken = True
+            elif not isinstance(event, Greeted) and event.attach in self.readings:
+                self._read(self.readings[event.attach], event)
+        if broken:
+            self._cut()
+
+    def _heard(self, event: Answered) -> None:
+        op = self.asked[event.request]
+        if event.error is None and op["op"] == "execute":
+            id = op["execution"]["id"]  # type: ignore[index]
+            self.epochs[id] = event.record["epoch"]
+            number = self.machine.attach(id, 0, False, self.epochs[id], self.now)
+            self.readings[number] = Reading(id, False, 0, self.epochs[id])
+
+    def _read(self, reading: Reading, event: Attached | Delivered | Finished) -> None:
+        assert not reading.finished, "nothing comes behind the end"
+        if isinstance(event, Attached):
+            reading.attached += 1
+        elif isinstance(event, Delivered):
+            reading.got += event.messages
+            reading.unread.append(event.size)
+        else:
+            reading.finished, reading.error = 1, event.error
+
+    # -- promises ------------------------------------------------------------------------------
+
+    @invariant()
+    def each_message_comes_once_in_order_and_unchanged(self) -> None:
+        for reading in self.readings.values():
+            record = self.host.records[reading.id]
+            if record.epoch == reading.epoch:
+                assert reading.got == record.messages[reading.first : reading.first + len(reading.got)]
+
+    @invariant()
+    def nothing_is_run_twice(self) -> None:
+        assert all(count == 1 for count in self.host.started.values())
+
+    @invariant()
+    def what_is_unread_is_bounded(self) -> None:
+        for reading in self.readings.values():
+            assert sum(reading.unread) <= WINDOW + (64 << 10) + 3000
+
+    def teardown(self) -> None:
+        """The faults end: everything that was asked is answered, and every record is read to its end."""
+        for record in self.host.records.values():
+            record.end()
+            record.closed = True
+        for _ in range(500):
+            if not self.machine.busy:
+                break
+            self.carry(1 << 20)
+            if self.peer is not None:
+                self.peer.skip = self.peer.repeat = 0
+            for number, reading in list(self.readings.items()):
+                while reading.unread:
+                    self.machine.consumed(number, reading.unread.pop(0))
+            for record in self.host.records.values():  # of what was asked for only now
+                record.end()
+                record.closed = True
+        assert not self.machine.busy
+        assert self.answers.keys() == self.asked.keys()
+        for reading in self.readings.values():
+            self._check_end(reading)
+
+    def _check_end(self, reading: Reading) -> None:
+        assert reading.finished
+        record = self.host.records[reading.id]
+        if record.epoch != reading.epoch:  # made anew meanwhile
+            assert reading.error is None or isinstance(reading.error, WrongEpochError)
+            return
+        assert reading.error is None
+        assert reading.attached == 1
+        ends = [message for message in record.messages if isinstance(message, CompleteMessage)]
+        stop = record.last if reading.follow else max(ends[0].sequence, reading.first)
+        assert reading.got == record.messages[reading.first : stop]
+
+
+World.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestWorld = World.TestCase
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_long_record_comes_whole_in_pieces_of_any_size(size: int) -> None:
+    host = ModelHost()
+    host.on_start = lambda record: [record.write("x" * 500) for _ in range(50)]
+    machine = Machine(random=lambda: 0.5, patience=10, window=2000)
+    machine.connecting()
+    machine.connected(0.0)
+    peer = host.connect()
+    op = {"op": "execute", "execution": {"id": "a", "code": ""}, "fresh": False, "key": "k"}
+    request = machine.request(op, 0.0)
+    got: list[Message] = []
+    finished = False
+    while not finished:
+        peer.receive(machine.data_to_send())
+        data = peer.send()
+        for place in range(0, len(data), size):
+            for event in machine.receive(data[place : place + size], 0.0):
+                if isinstance(event, Answered):
+                    assert event.request == request
+                    machine.attach("a", 0, False, event.record["epoch"], 0.0)
+                elif isinstance(event, Delivered):
+                    got += event.messages
+                    machine.consumed(event.attach, event.size)
+                finished = finished or isinstance(event, Finished)
+        if len(got) == 50:
+            host.records["a"].end()
+    assert got == host.records["a"].messages

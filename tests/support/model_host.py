@@ -1,0 +1,266 @@
+"""A host that is only its protocol: no processes, no disk, no I/O. Bytes in, bytes out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyrepl_stream import (
+    CompleteMessage,
+    CursorError,
+    EndedError,
+    ExecutionExistsError,
+    GapMessage,
+    Message,
+    OutputMessage,
+    PyreplStreamError,
+    UnknownExecutionError,
+    WrongEpochError,
+)
+from pyrepl_stream.host import protocol
+from pyrepl_stream.wire import encode
+
+__all__ = ("ModelHost", "ModelPeer", "Record")
+
+_SLICE = 64 << 10
+
+
+@dataclass
+class Record:
+    """One execution, as it would be on disk."""
+
+    id: str
+    code: str
+    epoch: str
+    key: str
+    messages: list[Message] = field(default_factory=list)
+    closed: bool = False
+    interrupts: set[str] = field(default_factory=set)
+    asked: int | None = None
+    answers: list[str | None] = field(default_factory=list)
+
+    @property
+    def complete(self) -> CompleteMessage | None:
+        return next((message for message in self.messages if isinstance(message, CompleteMessage)), None)
+
+    @property
+    def last(self) -> int:
+        return self.messages[-1].sequence if self.messages else 0
+
+    @property
+    def status(self) -> str:
+        return "running" if self.complete is None else self.complete.status
+
+    def say(self, message: Message) -> None:
+        number = self.last + 1
+        values = {**vars(message), "execution_id": self.id, "sequence": number, "timestamp": 1.0}
+        if isinstance(message, GapMessage):
+            values["first"], values["sequence"] = number, number + message.sequence
+        self.messages.append(type(message)(**values))
+
+    def write(self, text: str) -> None:
+        self.say(OutputMessage(data=text))
+
+    def end(self, status: str = "ok") -> None:
+        if self.complete is None:
+            self.say(CompleteMessage(success=status == "ok", status=status))
+
+
+class ModelHost:
+    """The sessions of a machine over several lives of its host; ``started`` counts what was run."""
+
+    _ids = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.started: dict[str, int] = {}
+        self.peers: list[ModelPeer] = []
+        self.epoch = "epoch-1"
+        self.options: dict[str, Any] = {}
+        self.on_start: Callable[[Record], object] = lambda record: None
+
+    def restart(self) -> None:
+        """It is killed and another one comes: connections are gone, what ran is lost, records stay."""
+        self.epoch = f"epoch-{next(self._ids) + 1}"
+        for record in self.records.values():
+            record.end("lost")
+            record.closed = True
+        for peer in self.peers:
+            peer.gone = True
+        self.peers.clear()
+
+    def connect(self) -> ModelPeer:
+        self.peers.append(ModelPeer(self))
+        return self.peers[-1]
+
+    def execute(self, op: dict[str, Any]) -> dict[str, Any]:
+        request = op["execution"]
+        found = self.records.get(request["id"])
+        if found is not None and (not op["fresh"] or op["key"] == found.key):
+            if found.code != request["code"]:
+                raise ExecutionExistsError("there is one of other code")
+            return {"epoch": found.epoch, "new": False, "status": found.status, "behind": None}
+        if op["epoch"] != self.epoch:
+            raise WrongEpochError("the host has ended since")
+        if found is not None:
+            found.end("killed")
+            found.closed = True
+        epoch = f"{self.epoch}.{next(self._ids)}"
+        record = self.records[request["id"]] = Record(request["id"], request["code"], epoch, op["key"])
+        self.started[op["key"]] = self.started.get(op["key"], 0) + 1
+        self.on_start(record)
+        return {"epoch": epoch, "new": True, "status": record.status, "behind": None}
+
+    def get(self, execution_id: str) -> Record:
+        if execution_id not in self.records:
+            raise UnknownExecutionError(f"there is no execution {execution_id}")
+        return self.records[execution_id]
+
+
+@dataclass
+class _Attach:
+    record: Record
+    after: int
+    follow: bool
+    credit: int
+
+
+class ModelPeer:
+    """One connection of a host."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self.gone = False
+        self.skip = 0
+        """How many messages are left out next: a host that is broken, for the client to notice."""
+        self.repeat = 0
+        """How many messages are sent once more than is right."""
+        self.pings = 0
+        self.silent = False
+        self._host = host
+        self._incoming = bytearray()
+        self._answers: list[bytes] = []
+        self._attaches: dict[int, _Attach] = {}
+
+    def receive(self, data: bytes) -> None:
+        self._incoming += data
+        *lines, rest = bytes(self._incoming).split(b"\n")
+        self._incoming = bytearray(rest)
+        for line in lines:
+            self._obey(protocol.parse(line))
+
+    def send(self) -> bytes:
+        """What goes out now: all answers, then a slice for each attach that has something."""
+        if self.silent:
+            return b""
+        output, self._answers = self._answers, []
+        for number, attach in list(self._attaches.items()):
+            output += self._slices(number, attach)
+        return b"".join(output)
+
+    def _slices(self, number: int, attach: _Attach) -> list[bytes]:
+        output = []
+        while attach.credit > 0 and (data := self._next(attach)):
+            attach.credit -= len(data)
+            output += [protocol.line({"type": "slice", "attach": number, "bytes": len(data)}), data]
+        at_end = attach.after >= attach.record.last
+        complete = attach.record.complete
+        ended = not attach.follow and complete is not None and attach.after >= complete.sequence
+        if ended or (at_end and attach.record.closed):
+            del self._attaches[number]
+            reason = "closed" if attach.follow else "complete"
+            output.append(protocol.line({"type": "end", "attach": number, "reason": reason}))
+        return output
+
+    def _next(self, attach: _Attach) -> bytes:
+        complete = attach.record.complete
+        stop = None if attach.follow or complete is None else complete.sequence
+        sent: list[bytes] = []
+        size = 0
+        for message in attach.record.messages:
+            if self.repeat and message.sequence <= attach.after:
+                self.repeat -= 1
+                sent.append(encode(message))
+            elif message.sequence > attach.after and (stop is None or message.sequence <= stop) and size < _SLICE:
+                attach.after = message.sequence
+                if self.skip and message.sequence < attach.record.last:
+                    self.skip -= 1
+                    continue
+                sent.append(encode(message))
+                size += len(sent[-1])
+        return b"".join(sent)
+
+    def _obey(self, op: dict[str, Any]) -> None:
+        try:
+            answer = getattr(self, f"_on_{op['op']}")(op)
+        except PyreplStreamError as exc:
+            answer = {"error": protocol.error_name(exc), "message": str(exc)}
+        if answer is not None:
+            self._answers.append(protocol.line({"request": op["request"], **answer}))
+
+    def _on_hello(self, op: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "protocol": protocol.PROTOCOL,
+            "version": "model",
+            "epoch": self._host.epoch,
+            "session": "model",
+            "pid": 1,
+            "options": self._host.options,
+        }
+
+    def _on_execute(self, op: dict[str, Any]) -> dict[str, Any]:
+        return self._host.execute(op)
+
+    def _on_attach(self, op: dict[str, Any]) -> dict[str, Any]:
+        record = self._host.get(op["id"])
+        if op["epoch"] not in (None, record.epoch):
+            raise WrongEpochError("it was made anew")
+        if op["after"] > record.last:
+            raise CursorError(f"after is {op['after']}, beyond the end: the last message is {record.last}")
+        self._attaches[op["attach"]] = _Attach(record, op["after"], op["follow"], op["credit"])
+        return {
+            "epoch": record.epoch,
+            "last": record.last,
+            "status": record.status,
+            "asked": record.asked,
+            "behind": None,
+        }
+
+    def _on_credit(self, op: dict[str, Any]) -> None:
+        if op["attach"] in self._attaches:
+            self._attaches[op["attach"]].credit += op["bytes"]
+
+    def _on_detach(self, op: dict[str, Any]) -> None:
+        self._attaches.pop(op["attach"], None)
+
+    def _on_interrupt(self, op: dict[str, Any]) -> dict[str, Any]:
+        record = self._host.get(op["id"])
+        if record.complete is not None and op["key"] not in record.interrupts:
+            raise EndedError("it has ended")
+        record.interrupts.add(op["key"])
+        record.end("interrupted")
+        return {}
+
+    _on_kill = _on_interrupt
+
+    def _on_input(self, op: dict[str, Any]) -> dict[str, Any]:
+        record = self._host.get(op["id"])
+        if record.asked != op["sequence"]:
+            raise EndedError("it was answered already")
+        record.asked = None
+        record.answers.append(op["text"])
+        return {}
+
+    def _on_list(self, op: dict[str, Any]) -> dict[str, Any]:
+        return {"executions": [{"id": record.id, "status": record.status} for record in self._host.records.values()]}
+
+    def _on_ping(self, op: dict[str, Any]) -> dict[str, Any]:
+        self.pings += 1
+        return {}
+
+    def _on_close(self, op: dict[str, Any]) -> dict[str, Any]:
+        for record in self._host.records.values():
+            record.end("killed")
+            record.closed = True
+        return {}

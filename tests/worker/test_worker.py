@@ -1,0 +1,313 @@
+"""A real worker process: what it says of what it runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import pytest
+from support.interpreters import VERSIONS, interpreters
+from support.worker import Worker
+
+from pyrepl_stream import (
+    DisplayMessage,
+    ErrorMessage,
+    InputRequestMessage,
+    LogMessage,
+    ResultMessage,
+    StreamType,
+)
+from pyrepl_stream.worker.frames import FrameType
+from pyrepl_stream.worker.requests import CommandRequest
+
+
+def test_it_says_what_it_is(worker: Worker) -> None:
+    assert worker.ready["pid"] == worker.process.pid
+    assert worker.ready["python"] == "{}.{}.{}".format(*sys.version_info[:3])
+    assert worker.ready["ipython"] is None
+    assert os.path.samefile(worker.ready["executable"], sys.executable)
+
+
+def test_output_the_result_and_the_end_come_in_order(worker: Worker) -> None:
+    seen = worker.run("import sys\nprint('out'); print('err', file=sys.stderr); print('again')\n6 * 7")
+    assert seen.text() == "out\nerr\nagain\n"
+    assert seen.text(StreamType.STDERR) == "err\n"
+    assert seen.of(ResultMessage)[0].data == {"text/plain": "42"}
+    assert (seen.complete.success, seen.complete.status) == (True, "ok")
+    assert seen.messages[-1] is seen.complete
+    assert seen.frames[-2:] == [FrameType.KEPT, FrameType.COMPLETE]
+
+
+def test_the_namespace_lasts(worker: Worker) -> None:
+    worker.run("kept = 5")
+    assert worker.run("kept + 1").of(ResultMessage)[0].data["text/plain"] == "6"
+    assert worker.run("_ + 1").of(ResultMessage)[0].data["text/plain"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "status", "exit_code"),
+    [
+        ("1 / 0", "ZeroDivisionError", "error", None),
+        ("1 +", "SyntaxError", "error", None),
+        ("raise SystemExit(3)", "SystemExit", "error", 3),
+        ("exit(4)", "SystemExit", "error", 4),
+        ("import asyncio; await asyncio.sleep(0); 1 / 0", "ZeroDivisionError", "error", None),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt", "interrupted", None),
+    ],
+)
+def test_errors_are_told_without_frames_of_ours(
+    worker: Worker, code: str, name: str, status: str, exit_code: int | None
+) -> None:
+    seen = worker.run(code)
+    (error,) = seen.of(ErrorMessage)
+    assert error.name == name
+    assert "pyrepl_stream" not in "".join(error.traceback)
+    assert (seen.complete.status, seen.complete.exit_code) == (status, exit_code)
+
+
+def test_an_exit_without_an_error_is_a_success(worker: Worker) -> None:
+    seen = worker.run("print('x'); exit()")
+    assert (seen.text(), seen.complete.status, seen.complete.exit_code) == ("x\n", "ok", 0)
+
+
+def test_much_output_comes_whole(worker: Worker) -> None:
+    seen = worker.run("for i in range(200_000): print(i)\nimport sys; sys.stdout.write('x' * 5_000_000); None")
+    assert seen.text() == "".join(f"{i}\n" for i in range(200_000)) + "x" * 5_000_000
+
+
+def test_bytes_and_odd_characters_come_unchanged(worker: Worker) -> None:
+    seen = worker.run("import sys\nsys.stdout.buffer.write(b'\\xff\\xfe'); print('\\ud800 \\u00e9')")
+    assert [m.data for m in seen.messages[:2]] == [b"\xff\xfe", "\ud800 \u00e9\n"]
+
+
+def test_the_streams_are_those_of_descriptors(worker: Worker) -> None:
+    seen = worker.run("import os, sys\nos.write(sys.stdout.fileno(), b'o'); os.write(sys.stderr.fileno(), b'e')")
+    assert (seen.text(StreamType.STDOUT), seen.text(StreamType.STDERR)) == ("o", "e")
+
+
+def test_input_is_asked_for_and_answered(worker: Worker) -> None:
+    seen = worker.start("a = input('name? '); import getpass; b = getpass.getpass('secret: '); print(a, b)")
+    worker.until(lambda: len(seen.of(InputRequestMessage)) == 1)
+    worker.answer(seen, "you")
+    worker.until(lambda: len(seen.of(InputRequestMessage)) == 2)
+    worker.answer(seen, "hush")
+    worker.wait(seen)
+    assert [(m.prompt, m.password) for m in seen.of(InputRequestMessage)] == [("name? ", False), ("secret: ", True)]
+    assert seen.text() == "you hush\n"
+
+
+def test_the_end_of_input_raises(worker: Worker) -> None:
+    seen = worker.start("input()")
+    worker.until(lambda: bool(seen.of(InputRequestMessage)))
+    worker.answer(seen, None)
+    assert worker.wait(seen).of(ErrorMessage)[0].name == "EOFError"
+
+
+def test_standard_input_has_ended(worker: Worker) -> None:
+    assert worker.run("import sys; sys.stdin.read()").of(ResultMessage)[0].data["text/plain"] == "''"
+
+
+def test_display_and_logging_become_messages(worker: Worker) -> None:
+    seen = worker.run(
+        "class Page:\n    def _repr_html_(self): return '<b>x</b>'\n"
+        "display(Page(), display_id='d')\nimport logging; logging.warning('careful')"
+    )
+    (shown,) = seen.of(DisplayMessage)
+    assert (shown.data["text/html"], shown.display_id) == ("<b>x</b>", "d")
+    assert seen.of(LogMessage)[0].text == "careful"
+
+
+def test_what_json_cannot_hold_harms_nothing(worker: Worker) -> None:
+    seen = worker.run("class Odd:\n    def _repr_json_(self): return {1, 2}\nOdd()")
+    assert seen.complete.status == "ok"
+    assert "not to be shown" in seen.of(ResultMessage)[0].data["text/plain"]
+    assert worker.run("1").complete.status == "ok"
+
+
+# -- threads, tasks, the loop ---------------------------------------------------------------------
+
+
+def test_threads_write_to_the_execution_that_started_them_after_its_end_too(worker: Worker) -> None:
+    first = worker.run(
+        "import threading\ngo = threading.Event()\n"
+        "def late():\n    go.wait(); print('late')\nthreading.Thread(target=late).start()"
+    )
+    second = worker.run("print('second'); go.set()")
+    worker.until(lambda: first.closed)
+    assert (first.text(), second.text()) == ("late\n", "second\n")
+    assert first.frames[-1] is FrameType.CLOSED
+    assert first.messages.index(first.complete) < len(first.messages) - 1
+
+
+def test_an_execution_closes_when_nothing_of_it_runs_on(worker: Worker) -> None:
+    seen = worker.run("1")
+    worker.until(lambda: seen.closed)
+    assert seen.frames[-1] is FrameType.CLOSED
+
+
+def test_tasks_go_on_between_executions(worker: Worker) -> None:
+    first = worker.run(
+        "import asyncio\nasync def tick():\n    for i in range(3):\n        await asyncio.sleep(0.01); print('tick', i)\n"
+        "task = asyncio.ensure_future(tick()); await asyncio.sleep(0)"
+    )
+    worker.until(lambda: first.closed)
+    assert first.text() == "tick 0\ntick 1\ntick 2\n"
+
+
+def test_code_without_await_may_have_a_loop_of_its_own(worker: Worker) -> None:
+    seen = worker.run("import asyncio\nasync def f(): print('in'); return 3\nasyncio.run(f())")
+    assert (seen.text(), seen.of(ResultMessage)[0].data["text/plain"]) == ("in\n", "3")
+    assert worker.run("import asyncio; await asyncio.sleep(0, 4)").of(ResultMessage)[0].data["text/plain"] == "4"
+
+
+def test_a_loop_that_was_closed_is_replaced(own_worker: Worker) -> None:
+    own_worker.run("import asyncio; asyncio.get_event_loop().close()")
+    seen = own_worker.run("import asyncio; await asyncio.sleep(0, 4)")
+    assert seen.of(ResultMessage)[0].data["text/plain"] == "4"
+
+
+def test_a_task_that_exits_ends_neither_the_worker_nor_the_execution(worker: Worker) -> None:
+    seen = worker.run(
+        "import asyncio\nasync def leave(): raise SystemExit(7)\nt = asyncio.ensure_future(leave())\n"
+        "await asyncio.sleep(0.01); 8"
+    )
+    assert seen.of(ResultMessage)[0].data["text/plain"] == "8"
+    assert worker.run("t.exception().code").of(ResultMessage)[0].data["text/plain"] == "7"
+
+
+# -- commands -------------------------------------------------------------------------------------
+
+
+def test_a_command_runs_on_a_terminal(worker: Worker) -> None:
+    seen = worker.run("c", CommandRequest("[ -t 1 ] && echo terminal; exit 3"))
+    worker.until(lambda: seen.closed)
+    assert (seen.text(), seen.complete.exit_code, seen.complete.status) == ("terminal\n", 3, "error")
+
+
+def test_a_command_is_written_to_and_signalled(worker: Worker) -> None:
+    seen = worker.start("c", CommandRequest("trap 'echo caught; exit 5' USR1; read line; echo got $line; cat; while :; do sleep 0.01; done"))
+    reply = worker.control(seen, "write", data=b"words\n")
+    assert reply["error"] is None
+    assert reply["pid"] > 0
+    assert worker.control(seen, "close_stdin")["error"] is None
+    worker.wait_for_text(seen, "got words\n")
+    assert worker.control(seen, "resize", rows=10, columns=20)["error"] is None
+    assert worker.control(seen, "signal", number=int(signal.SIGUSR1))["error"] is None
+    worker.wait(seen)
+    assert seen.text().endswith("caught\n")
+    assert worker.control(seen, "write", data=b"late")["error"]
+
+
+def test_a_command_is_stopped(worker: Worker) -> None:
+    seen = worker.start("c", CommandRequest("echo up; sleep 1000"))
+    worker.wait_for_text(seen, "up")
+    worker.say(FrameType.STOP, seen.ordinal)
+    assert worker.wait(seen).complete.status == "interrupted"
+    seen = worker.start("c", CommandRequest("trap '' INT TERM; echo up; while :; do sleep 1; done"))
+    worker.wait_for_text(seen, "up")
+    worker.say(FrameType.STOP, seen.ordinal, b"force")
+    assert worker.wait(seen).complete.status == "killed"
+
+
+def test_a_command_that_cannot_be_run_is_an_error(worker: Worker) -> None:
+    seen = worker.run("c", CommandRequest(["no-such-program-here"]))
+    assert seen.of(ErrorMessage)[0].name == "CommandNotFoundError"
+    assert seen.complete.status == "error"
+
+
+def test_a_command_stands_where_the_code_went(worker: Worker, tmp_path: object) -> None:
+    worker.run(f"import os; before = os.getcwd(); os.chdir({str(tmp_path)!r})")
+    assert worker.run("c", CommandRequest("pwd")).text().strip() == str(tmp_path)
+    worker.run("os.chdir(before)")
+
+
+# -- the end --------------------------------------------------------------------------------------
+
+
+def test_a_worker_leaves_when_it_is_told_to(worker_of: Callable[..., Worker]) -> None:
+    worker = worker_of(sys.executable, "-S")
+    seen = worker.run("import atexit; atexit.register(print, 'bye')")
+    worker.say(FrameType.END)
+    worker.until(lambda: worker.channel is None and not seen.pipes)
+    assert worker.process.wait(10) == 0
+    assert seen.text() == "bye\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [
+        ("import os; print('last'); os._exit(3)", 3),
+        ("import os, signal; print('last'); os.kill(os.getpid(), signal.SIGKILL)", -9),
+        ("import ctypes; print('last'); ctypes.string_at(0)", -11),
+    ],
+)
+def test_what_was_written_before_a_sudden_end_is_a_matter_of_the_channel(
+    own_worker: Worker, code: str, exit_code: int
+) -> None:
+    seen = own_worker.start("print('before')")
+    own_worker.wait(seen)
+    crashed = own_worker.start(code)
+    own_worker.until(lambda: own_worker.channel is None and not crashed.pipes)
+    assert own_worker.process.wait(10) == exit_code
+    assert crashed.complete is None
+    if exit_code == -11:
+        assert "Segmentation fault" in crashed.text(StreamType.STDERR)
+
+
+def test_when_the_host_has_gone_the_worker_and_what_it_started_leave(own_worker: Worker) -> None:
+    seen = own_worker.start(
+        "import subprocess, os, time\n"
+        "a = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+        "b = os.fork()\nif not b: time.sleep(1000)\nprint(a.pid, b, flush=True); time.sleep(1000)"
+    )
+    own_worker.wait_for_text(seen, "\n")
+    pids = [int(word) for word in seen.text().split()]
+    assert own_worker.channel is not None
+    own_worker._selector.unregister(own_worker.channel)
+    own_worker.channel.close()
+    own_worker.channel = None
+    assert own_worker.process.wait(10) == 1
+    own_worker.until(lambda: not seen.pipes)  # which all of them held
+    for pid in pids:
+        assert not _lives(pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_user_code_finds_no_channel_among_the_low_descriptors(worker: Worker) -> None:
+    seen = worker.run(
+        "import os, stat\nfor n in range(3, 100):\n"
+        "    try: s = os.fstat(n)\n    except OSError: continue\n"
+        "    if stat.S_ISSOCK(s.st_mode) and os.get_inheritable(n): print('inheritable', n)\n"
+        "import subprocess; subprocess.run(['ls', '/proc/self/fd'], close_fds=False)"
+    )
+    assert seen.text().split() == ["0", "1", "2", "3"]  # the last is the directory itself
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_interpreter_can_be_a_worker(worker_of: Callable[..., Worker], version: str) -> None:
+    python = interpreters().get(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on the path or under pyenv")
+    worker = worker_of(python, "-S", "-B", "-W", "error")
+    seen = worker.run(
+        "import os\nfor i in range(20):\n    print('a', i); os.system(f'echo b {i}'); print('c', i)\n"
+        "import asyncio; await asyncio.sleep(0, 'value')"
+    )
+    assert seen.text() == "".join(f"a {i}\nb {i}\nc {i}\n" for i in range(20))
+    assert seen.of(ResultMessage)[0].data["text/plain"] == "'value'"
+    for code in ("import time; print('up'); time.sleep(1000)", "import asyncio; print('up'); await asyncio.sleep(1000)"):
+        seen = worker.start(code)
+        worker.wait_for_text(seen, "up")
+        worker.interrupt(seen.ordinal)
+        assert worker.wait(seen).complete.status == "interrupted"
+    seen = worker.run("c", CommandRequest("echo command"))
+    assert seen.text() == "command\n"
