@@ -174,7 +174,7 @@ def _starts() -> Table:
                 assert session.execute("6 * 7").wait(60).result == "42"
             times.append(time.perf_counter() - started)
         with connect(f"local:start{number}") as session:
-            session.close()
+            session.close().wait(60)
     with kernel_start() as seconds:
         table.row("an ipykernel, started", _seconds(seconds))
     table.row("none yet: host and worker are started", middle(cold, _seconds))
@@ -220,7 +220,7 @@ def _many() -> Table:
     table.row("a worker, with IPython in it", middle(workers, _mib))
     for session in sessions:
         with session:
-            session.close()
+            session.close().wait(60)
     return table
 
 

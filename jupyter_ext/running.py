@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
 import pyrepl_stream
-from pyrepl_stream import AnyProcessor, EventMessage, Execution, find_session
+from pyrepl_stream import AnyProcessor, EventMessage, Execution
 
 from .arguments import Arguments
 from .commands import CellCommand, command_of
@@ -142,13 +141,7 @@ class _InSession(_Way):
         if not new:
             known = f"job {arguments.job!r} is there already ({execution.status}): this is its output"
             self._publisher.text("stderr", f"[{known}; --fresh runs it anew]\n")
-        elif execution.status == "queued":
-            self._publisher.text("stderr", f"[queued behind {_ahead(name)}]\n")
+        if execution.behind is not None:
+            self._publisher.text("stderr", f"[queued behind {execution.behind}]\n")
         return Started(execution, self._view(execution), name)
 
-
-def _ahead(name: str) -> str:
-    """The ids of what the session does before that."""
-    session = find_session(name.split("/")[0])
-    waiting = [execution.id for execution in session.executions if not execution.ended]
-    return ", ".join(itertools.takewhile(lambda other: f"{session.name}/{other}" != name, waiting))

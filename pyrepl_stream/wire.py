@@ -164,7 +164,7 @@ def encode(message: Message) -> bytes:
     out, and :class:`TypeError` for data that JSON cannot hold.
     """
     text = _bounded(message, _record(message))
-    return _lines(text, message.execution_id, message.sequence)
+    return _cut(text, message.execution_id, message.sequence)
 
 
 def unnumbered(message: Message) -> bytes:
@@ -181,10 +181,10 @@ def numbered(body: bytes, execution_id: str, sequence: int) -> bytes:
     head = b'{"execution_id":%b,"sequence":%d,' % (json.dumps(execution_id).encode("ascii"), sequence)
     if len(head) + len(body) < MAX_LINE:
         return b"%b%b\n" % (head, body[1:])
-    return _lines((head + body[1:]).decode("ascii"), execution_id, sequence)
+    return _cut((head + body[1:]).decode("ascii"), execution_id, sequence)
 
 
-def _lines(text: str, execution_id: str, sequence: int) -> bytes:
+def _cut(text: str, execution_id: str, sequence: int) -> bytes:
     if len(text) < MAX_LINE:
         return text.encode("ascii") + b"\n"
     count = -(-len(text) // _PART_DATA)

@@ -207,3 +207,18 @@ def test_finished_executions_are_forgotten_when_they_take_too_much(session_of: C
     kept = len(session._runs)
     assert 1 <= kept <= 40
     assert str(59) in session._runs
+
+
+async def test_a_question_stands_until_it_is_answered(async_session: Session, anyio_backend: str) -> None:
+    execution = async_session.execute("input('? ')")
+    async for message in execution:
+        if isinstance(message, InputRequestMessage):
+            assert execution.asks(message)
+            execution.input("yes", message)
+            assert not execution.asks(message)
+
+
+async def test_in_this_process_a_run_is_accepted_at_once(async_session: Session, anyio_backend: str) -> None:
+    execution = async_session.execute("1")
+    assert await execution.started()
+    assert execution.wait_started()

@@ -125,6 +125,8 @@ def _execute(arguments: argparse.Namespace, console: Console) -> int:
             console.write(OUTPUT, f"{name}\n".encode())
             return 0
         view = Show(console, as_json=arguments.json, cursor=has_cursor())
+        if execution.behind is not None and not arguments.json:
+            view.say(f"queued behind {execution.behind}")
         return watch(execution, execution.attach(), name, console, view, interrupts=True)
 
 

@@ -17,10 +17,13 @@ from ..messages import CompleteMessage, GapMessage, Message
 from ..wire import Decoder
 from .retries import Retries
 
-__all__ = ("Answered", "Attached", "Broken", "Delivered", "Event", "Finished", "Greeted", "Machine", "WINDOW")
+__all__ = ("Answered", "Attached", "Broken", "Delivered", "Event", "Finished", "Greeted", "LIVE", "Machine", "WINDOW")
 
 WINDOW = 1 << 20
 """Bytes of one attach that may be under way, or here and unread."""
+
+LIVE = ("queued", "running")
+"""Statuses of what has not ended."""
 
 SILENCE = 5.0  # seconds without a word after which the host is asked for one
 _PINGS = 3  # in a row without an answer: the link is dead
@@ -96,6 +99,8 @@ class _Attach:
     epoch: str | None
     wire: int = 0  # how it is called on this link, 0 if it is not
     last: int = 0  # the last message that the host had at the last attach
+    over: bool = False  # whether it had ended then
+    heard: bool = False  # whether anything has come since
     told: bool = False
     decoder: Decoder = field(default_factory=Decoder)
     unread: int = 0
@@ -298,12 +303,20 @@ class Machine:
         attach = self._attaches.get(self._wires.get(record.get("attach", 0), 0))
         if record.get("type") == "slice":
             self._left, self._of = int(record["bytes"]), record["attach"]
-        elif record.get("type") == "end" and attach is not None and attach.wire == record["attach"]:
-            if attach.after < attach.last and record.get("reason") == "complete":
-                return self._stumble(attach, f"the record ended before message {attach.last}")
-            del self._attaches[attach.number]
-            return [Finished(attach.number)]
+        elif record.get("type") == "end" and attach is not None:
+            return self._ended(attach, str(record.get("reason")))
         return []  # of a newer host
+
+    def _ended(self, attach: _Attach, reason: str) -> list[Event]:
+        if reason == "complete":
+            # Right for a place behind `complete`; else it would have come, and been the end.
+            wrong = not attach.over or attach.heard or (attach.after < attach.last and not attach.stumbles)
+        else:
+            wrong = reason == "closed" and attach.after < attach.last
+        if wrong:
+            return self._stumble(attach, f"the record ended behind message {attach.after}")
+        del self._attaches[attach.number]
+        return [Finished(attach.number)]
 
     def _greeted(self, record: dict[str, Any], error: PyreplStreamError | None) -> list[Event]:
         if error is None and record["protocol"] != protocol.PROTOCOL:
@@ -324,19 +337,21 @@ class Machine:
 
     def _attached(self, wire: int, record: dict[str, Any], error: PyreplStreamError | None) -> list[Event]:
         attach = self._attaches.get(self._wires.get(wire, 0))
-        if attach is None or attach.wire != wire:
+        if attach is None:
             return []
         if error is not None:
             del self._attaches[attach.number]
             return [Finished(attach.number, error)]
         attach.epoch, attach.last = record["epoch"], record["last"]
+        attach.over = record["status"] not in LIVE
         told, attach.told = attach.told, True
         return [] if told else [Attached(attach.number, record)]
 
     def _slice(self, piece: bytes, now: float) -> list[Event]:
         attach = self._attaches.get(self._wires.get(self._of, 0))
-        if attach is None or attach.wire != self._of:
+        if attach is None:  # the reader has left
             return []
+        attach.heard = True
         messages: list[Message] = []
         problem = ""
         try:
@@ -411,7 +426,7 @@ class Machine:
     def _ask(self, request: _Request) -> None:
         record = request.record
         if record["op"] == "execute":
-            record["epoch"] = self.epoch  # a host that has another one must not run it again
+            record.setdefault("epoch", self.epoch)  # a host that has another one must not run it again
         extra = {"attach": request.number} if record["op"] == "attach" else {}
         request.sent += 1
         self._say(**record, **extra, request=request.number)
@@ -419,7 +434,7 @@ class Machine:
     def _attach(self, attach: _Attach) -> None:
         attach.wire = self._number()
         attach.decoder = Decoder()
-        attach.owed = 0
+        attach.owed, attach.heard = 0, False
         self._wires[attach.wire] = attach.number
         self._attaching[attach.wire] = attach.wire
         position = _position(attach.execution_id, attach.after, attach.follow, attach.epoch)

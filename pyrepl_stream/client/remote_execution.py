@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import signal
 from collections.abc import Awaitable, Generator, Iterable, Mapping
 from typing import Any
@@ -89,14 +90,15 @@ class RemoteProcessExecution(RemoteExecution):
     after its end.
     """
 
+    _pid: int | None = None
+
     @property
     def pid(self) -> int | None:
-        """The process id there; None when it could not be started."""
-        try:
-            pid: int | None = self._run.control("signal", number=0)["pid"]
-        except EndedError:
-            return None
-        return pid
+        """The process id there; None when it could not be started, or when it had ended before this."""
+        if self._pid is None:
+            with contextlib.suppress(EndedError):
+                self._pid = self._run.control("signal", number=0)["pid"]
+        return self._pid
 
     def write(self, data: str | bytes) -> int:
         """Queue input for the command; returns its length.
@@ -154,10 +156,8 @@ class Stopping(Awaitable[None]):
         self._check()
 
     def _check_answer(self) -> None:
-        try:
+        with contextlib.suppress(EndedError):  # by itself
             self._answer.result()
-        except EndedError:
-            pass  # it has ended by itself
 
     def _check(self) -> None:
         if not self._run.ended and self._run.failure is not None:

@@ -12,14 +12,13 @@ from ..errors import PyreplStreamError, SessionClosedError, TargetError, WrongEp
 from ..messages import CompleteMessage, InputRequestMessage, Message
 from .answer import Answer
 from .connection import Connection
+from .machine import LIVE
 from .remote_journal import RemoteCursor, RemoteJournal
 
 __all__ = ()
 
 PROMPT = 10.0
 """Seconds that a call which cannot be awaited waits for the other side."""
-
-_LIVE = ("queued", "running")
 
 
 class RemoteRun:
@@ -69,7 +68,7 @@ class RemoteRun:
 
     @property
     def ended(self) -> bool:
-        return self._status not in _LIVE
+        return self._status not in LIVE
 
     @property
     def never_ran(self) -> CompleteMessage | None:

@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 from types import CodeType
 from typing import Any, NoReturn, Optional, Union
 
-__all__ = ("Program", "Interpreter")
+__all__ = ("Program", "Interpreter", "leave")
 
 
 class Program:
@@ -35,7 +35,7 @@ class Interpreter:
         self.namespace: dict[str, Any] = namespace if namespace is not None else {"__name__": "__main__"}  # type: ignore[assignment]  # exec takes a real dict only, and says so itself
         self.namespace.setdefault("__builtins__", builtins)
         if self._own:
-            self.namespace.update(exit=_exit, quit=_exit)
+            self.namespace.update(exit=leave, quit=leave)
 
     def compile(self, code: str, filename: str) -> Program:
         """Raises :class:`SyntaxError`, :class:`ValueError` (a NUL character) and :class:`OverflowError`."""
@@ -100,6 +100,6 @@ def _compile(source: Union[str, ast.AST], filename: str, mode: str, flags: int) 
                 raise
 
 
-def _exit(code: object = None) -> NoReturn:
+def leave(code: object = None) -> NoReturn:
     """End this execution. (The ``exit`` of ``site`` would also close the host's standard input.)"""
     raise SystemExit(code)

@@ -138,7 +138,8 @@ class OutputStream(io.TextIOBase):
         )
 
     def flush(self) -> None:
-        """Nothing is held back, so there is nothing to do."""
+        """Nothing is held back here; where the writer has to send it elsewhere, wait for that."""
+        self.writer.flush()
 
     def close(self) -> None:
         """Closing a standard stream would take it from everybody: ignored."""

@@ -66,6 +66,9 @@ class Order(Protocol):
     def entered(self) -> None:
         """Text was written: what is written to the descriptors from now on comes behind it."""
 
+    def flush(self) -> None:
+        """Wait, with a bound, until what was written has left this process."""
+
 
 class Writer:
     """The one path from user code to a sink. ``write`` and ``post`` may be called by any thread."""
@@ -89,6 +92,7 @@ class Writer:
         # Either of these, as the state asks for, and at C's price also where user code saved it:
         # `partial.__setstate__` changes in place what a partial calls.
         self._direct = self._outbox.stdout.write
+        self.flush: Callable[[], object] = self._outbox.stdout.flush if order is None else self._flush
         self._indirect = self._write
         self.write = functools.partial(self._indirect)
         self._coalescer = Coalescer()
@@ -152,8 +156,8 @@ class Writer:
         take what it wrote, without the delays that others cost.
         """
         if self._closed:
-            if isinstance(data, str):
-                self.fallback(data)
+            if isinstance(data, (str, bytes)):
+                self.fallback(data if isinstance(data, str) else data.decode("utf-8", "replace"))
             return
         if not self._open and not isinstance(data, NEVER_DROPPED) and not self._wait_for_room(pump):
             self._escaped += cost_of(data) if isinstance(data, Message) else len(data)
@@ -171,6 +175,10 @@ class Writer:
                 self._posted = 0
                 self._engine.call(self.tick)
         self._wake()
+
+    def _flush(self) -> None:
+        if self._order is not None and not self._closed:
+            self._order.flush()
 
     def bind(self, names: dict[str, object]) -> None:
         """Make this writer the target of a thread; ``names`` is its dict in the stdout proxy."""
@@ -271,7 +279,7 @@ class Writer:
             self.write.__setstate__((target, (), {}, None))  # type: ignore[attr-defined]  # not in typeshed
             for names in list(self._bound):
                 names["write"] = self._direct if direct else self.write
-                names["flush"] = self._outbox.stdout.flush
+                names["flush"] = self.flush
 
     def _is_direct(self) -> bool:
         return (

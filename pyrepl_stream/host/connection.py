@@ -158,7 +158,9 @@ class Connection:
         try:
             if events & READ:
                 self._receive()
+            self._obey_lines()
             self._send()
+            self._obey_lines()  # those that had to wait for room
         except OSError:  # it has gone, or what it reads cannot be read
             self.close()
         self._watch()
@@ -174,15 +176,19 @@ class Connection:
             self.close()
             return
         self._incoming += data
+
+    def _obey_lines(self) -> None:
+        """All that are there, as long as their answers are taken."""
         begin = 0
-        while self._peer is not None:
+        while self._peer is not None and self._backlog < _BACKLOG:
             end = self._incoming.find(b"\n", max(begin, self._searched))
             if end < 0:
+                self._searched = len(self._incoming)
                 break
             self._hear(bytes(self._incoming[begin:end]))
             begin = end + 1
         del self._incoming[:begin]
-        self._searched = len(self._incoming)
+        self._searched = max(0, self._searched - begin)
         if self._searched > MAX_OP:
             self._refuse(ProtocolError(f"a line is longer than {MAX_OP} bytes"))
 

@@ -107,7 +107,8 @@ class Execution:
 
     @property
     def status(self) -> SpoolStatus:
-        return replace(self._spool.status, last=self._spool.last)
+        status = replace(self._spool.status, last=self._spool.last)
+        return replace(status, status="running") if self._began and not self.completed else status
 
     @property
     def completed(self) -> bool:
@@ -140,6 +141,9 @@ class Execution:
         self.ordinal, self.since, self.pipes = ordinal, since, pipes
         self.request = None
         self._began = time.monotonic()
+
+    def save(self) -> None:
+        """That it has begun."""
         self._spool.begin()
 
     def append(self, body: bytes, output: int, *, kept: bool = False) -> int:
@@ -178,13 +182,13 @@ class Execution:
         return (request,)
 
     def complete(self, told: CompleteMessage) -> None:
-        """The end as the worker, or who misses it, tells it; its time and why it was asked for are known here."""
+        """The end as the worker, or who misses it, tells it; its time and its reason are known here."""
         self.end_text()
         status, error = told.status, told.error
         # Code that raises something of its own when it is interrupted has failed by itself.
         if self.reason is not None and not told.success and status != "error":
             status = self.reason[0]
-            error = self.reason[1] if status == "timeout" else error or self.reason[1]
+            error = error or self.reason[1] if status == "interrupted" else self.reason[1]
         duration = 0.0 if self._began is None else time.monotonic() - self._began
         message = replace(
             told, success=status == "ok", status=status, error=error, duration=duration, timestamp=time.time()

@@ -13,9 +13,10 @@ from ..errors import EndedError, PyreplStreamError
 from ..messages import CompleteMessage, StreamType
 from ..worker.frames import Frame, FrameType
 from .family import Family, clock_ticks
-from .loop import READ, Loop, Timer
+from .loop import Loop
 from .options import HostOptions
 from .pipe import OutputPipe
+from .pipe_reader import PipeReader
 from .record import Execution
 from .worker_process import WorkerProcess, describe_end
 
@@ -23,8 +24,7 @@ __all__ = ("Runner", "Answered")
 
 Answered = Callable[[Mapping[str, Any]], object]
 
-_FLUSH = 0.05  # seconds that a pipe waits for the text that Python code wrote before
-_REST = 4 << 20  # bytes that are read of each pipe, at most, before `complete`: more than it can hold
+_SAVE = 0.1  # seconds
 _GRACE = 5.0  # seconds between an interrupt because of a timeout, or a kill of a command, and SIGKILL
 _LEAVE = 2.0  # seconds for each step of the end of the session
 _CLOSED = "the session was closed"
@@ -55,8 +55,7 @@ class Runner:
         self._killed = False  # the worker, by us
         self._live: dict[int, Execution] = {}  # by ordinal
         self._changed: set[Execution] = set()
-        self._paused: list[tuple[Execution, OutputPipe]] = []
-        self._flush_timer: Optional[Timer] = None
+        self._pipes = PipeReader(loop, self._printed)
         self._controls: dict[int, Answered] = {}
         self._control = 0
         self._gone = ""  # what became of the last worker, until it was said
@@ -86,7 +85,7 @@ class Runner:
         """Start the worker, so that the first execution need not wait for it."""
         try:
             self._need_worker()
-        except OSError:
+        except (OSError, PyreplStreamError):
             pass  # the first execution will say so
 
     def submit(self, execution: Execution) -> None:
@@ -135,8 +134,7 @@ class Runner:
                 signal.SIGKILL, execution.ordinal, execution.ordinal, worker=self._pid, since=1 << 62
             )
         execution.code_closed = True
-        for pipe in list(execution.pipes):
-            self._close_pipe(execution, pipe)
+        self._pipes.close(execution)
         self._check_ended(execution)
 
     def close(self, closed: Callable[[], object]) -> None:
@@ -212,8 +210,11 @@ class Runner:
         for frame in execution.waiting:
             worker.send(frame._replace(ordinal=self._last))
         execution.waiting.clear()
-        for pipe in pipes:
-            self._watch(execution, pipe)
+        # A rename can take milliseconds, and what ends sooner need not say that it has begun.
+        self._after(_SAVE, execution, Execution.save)
+        self._pipes.watch(execution)
+        if not execution.is_command:
+            self._pipes.in_order(execution, worker)
         if execution.timeout is not None:
             self._after(execution.timeout, execution, self._time_out)
 
@@ -287,7 +288,7 @@ class Runner:
 
     def _hear(self, frame: Frame) -> None:
         if frame.type is FrameType.FLUSHED:
-            self._go_on()
+            self._pipes.go_on()
         elif frame.type is FrameType.REPLY:
             reply = json.loads(frame.payload)
             answered = self._controls.pop(reply["request"], None)
@@ -325,8 +326,8 @@ class Runner:
     def _complete(self, execution: Execution, told: CompleteMessage) -> None:
         if execution.completed:
             return
-        for pipe in list(execution.pipes):
-            self._read_rest(execution, pipe)
+        self._pipes.read_rest(execution)
+        self._pipes.in_order(None, None)
         self.running = None
         execution.complete(told)
         self._check_ended(execution)
@@ -337,77 +338,15 @@ class Runner:
             self._changed.discard(execution)
             self._ended(execution)
 
-    # -- pipes -------------------------------------------------------------------------------
-
-    def _watch(self, execution: Execution, pipe: OutputPipe) -> None:
-        self._loop.watch(pipe.reader, READ, lambda _: self._on_pipe(execution, pipe))
-
-    def _on_pipe(self, execution: Execution, pipe: OutputPipe) -> None:
-        # In this order: what was written before by Python code is in the channel, or is told as pending.
-        worker = self._worker
-        if worker is not None and worker.exit is None:
-            pending = worker.shared.pending and execution is self.running
-            worker.drain()
-            if pipe.reader < 0:
-                return
-            if pending and execution is self.running:
-                self._pause(execution, pipe)
-                return
-        self._read(execution, pipe)
-
-    def _pause(self, execution: Execution, pipe: OutputPipe) -> None:
-        self._loop.watch(pipe.reader, 0, lambda _: None)
-        self._paused.append((execution, pipe))
-        if self._flush_timer is None and self._worker is not None:
-            self._worker.send(Frame(FrameType.FLUSH, execution.ordinal))
-            self._flush_timer = self._loop.later(_FLUSH, self._flush_late)
-
-    def _flush_late(self) -> None:
-        if self._worker is not None:
-            self._worker.drain()
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """What came before is here: the pipes that waited for it are read."""
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        paused, self._paused = self._paused, []
-        for execution, pipe in paused:
-            if pipe.reader >= 0:
-                self._read(execution, pipe)
-            if pipe.reader >= 0:
-                self._watch(execution, pipe)
-
-    def _read(self, execution: Execution, pipe: OutputPipe) -> int:
-        """Read once; how much it was."""
-        data = pipe.read()
-        if data is None:
-            execution.end_text(pipe)
-            self._close_pipe(execution, pipe)
-            self._changed.add(execution)
-            self._check_ended(execution)
-            return 0
-        if data:
-            execution.print(pipe, data)
-            self._changed.add(execution)
-        return len(data)
-
-    def _read_rest(self, execution: Execution, pipe: OutputPipe) -> None:
-        left = _REST
-        while left > 0 and (size := self._read(execution, pipe)):
-            left -= size
-
-    def _close_pipe(self, execution: Execution, pipe: OutputPipe) -> None:
-        self._loop.watch(pipe.reader, 0, lambda _: None)
-        pipe.close()
-        execution.pipes.remove(pipe)
+    def _printed(self, execution: Execution) -> None:
+        self._changed.add(execution)
+        self._check_ended(execution)
 
     # -- the end of the worker, and of the session -------------------------------------------
 
     def _worker_ended(self, worker: WorkerProcess) -> None:
         self._worker = None
-        self._go_on()
+        self._pipes.go_on()
         end = "was killed on request" if self._killed else describe_end(worker.exit or 0)
         if worker.ready:
             self._gone = f"the session's worker {end}"
@@ -435,10 +374,8 @@ class Runner:
     def _finish(self) -> None:
         self._family.signal(signal.SIGKILL, 0, worker=None, since=0)
         for execution in list(self._live.values()):
-            for pipe in list(execution.pipes):
-                self._read_rest(execution, pipe)
-            for pipe in list(execution.pipes):
-                self._close_pipe(execution, pipe)
+            self._pipes.read_rest(execution)
+            self._pipes.close(execution)
             execution.code_closed = True
             self._check_ended(execution)
         assert self._closed is not None

@@ -32,13 +32,14 @@ class Store:
         self._place = place
         self._options = options
         self._known: dict[str, Union[Execution, StoredExecution]] = {}
-        for name in sorted(os.listdir(place.directory)):
-            if os.path.isdir(os.path.join(place.directory, name)) and not name.startswith("."):
+        self._directory = place.directory
+        for name in sorted(os.listdir(self._directory)):
+            if os.path.isdir(os.path.join(self._directory, name)) and not name.startswith("."):
                 self._load(name)
 
     def _load(self, name: str) -> None:
         try:
-            directory = self._place.execution(name)
+            directory = self._path(name)
             status = open_spool(directory).status
             if not status.closed:
                 mark_lost(directory, _LOST)
@@ -46,6 +47,9 @@ class Store:
             self._known[status.execution_id] = StoredExecution(directory, status)
         except (PyreplStreamError, OSError) as exc:
             print(f"the record {name!r} cannot be read: {exc}", file=sys.stderr)  # noqa: T201
+
+    def _path(self, execution_id: str) -> str:
+        return os.path.join(self._directory, check_execution_id(execution_id))
 
     def __iter__(self) -> Iterator[Union[Execution, StoredExecution]]:
         return iter(list(self._known.values()))
@@ -68,14 +72,13 @@ class Store:
         if isinstance(found, Execution):
             return found.key
         try:
-            request = json.loads(read_own(os.path.join(self._place.execution(execution_id), "request.json")))
+            request = json.loads(read_own(os.path.join(self._path(execution_id), "request.json")))
             return str(request.get("key", ""))
         except (OSError, PyreplStreamError, ValueError, AttributeError):
             return ""
 
     def create(self, request: Request, key: str) -> Execution:
         """A new execution. Raises :class:`PyreplStreamError` when its record cannot be made."""
-        check_execution_id(request.id)
         status = SpoolStatus(
             execution_id=request.id,
             epoch=self.epoch,
@@ -87,14 +90,14 @@ class Store:
         )
         try:
             spool = Spool.create(
-                self._place.execution(request.id),
+                self._path(request.id),
                 status,
                 request={**request.as_json(), "key": key},
                 limit=self._options.retention,
             )
         except OSError as exc:
             raise PyreplStreamError(
-                f"the record of {request.id} cannot be made in {self._place.directory}: {exc.strerror}"
+                f"the record of {request.id} cannot be made in {self._directory}: {exc.strerror}"
             ) from exc
         execution = self._known[request.id] = Execution(request, key, spool)
         return execution
@@ -102,17 +105,17 @@ class Store:
     def ended(self, execution: Execution) -> None:
         """Nothing comes from it any more: it is what its record says."""
         status = execution.close()
-        self._known[execution.id] = StoredExecution(self._place.execution(execution.id), status)
+        self._known[execution.id] = StoredExecution(self._path(execution.id), status)
 
     def forget(self, execution_id: str) -> None:
         """Remove the record of one that has ended."""
         del self._known[execution_id]
-        remove_spool(self._place.execution(execution_id))
+        remove_spool(self._path(execution_id))
 
     def forget_all(self) -> None:
         """The session, with all that there is of it."""
         self._known.clear()
-        shutil.rmtree(self._place.directory, ignore_errors=True)
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def forget_old(self) -> None:
         """Remove the records that have been kept long enough."""

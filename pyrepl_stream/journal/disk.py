@@ -35,9 +35,13 @@ class Disk:
     def reserve(self, descriptor: int, size: int) -> None:
         """Make sure of the blocks for ``size`` bytes of an empty file."""
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, size)
-        else:
-            os.write(descriptor, bytes(size))
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+                return
+            except OSError as exc:
+                if exc.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise
+        self.write_all(descriptor, bytes(size))
 
     def rename(self, old: str, new: str) -> None:
         os.rename(old, new)

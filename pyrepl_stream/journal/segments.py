@@ -40,6 +40,7 @@ _PART = re.compile(
     rb'\{"type":"part","execution_id":' + _TEXT + rb',"sequence":\d+,"part":(\d+),"parts":(\d+),'
 )
 _CHUNK = 1 << 20
+_NEAR = 64 << 10
 
 
 @dataclass
@@ -116,7 +117,7 @@ def is_partial(line: bytes, at: int = 0) -> bool:
 
 def offset_after(descriptor: int, size: int, sequence: int) -> int:
     """Where in the first ``size`` bytes of a file the messages after ``sequence`` begin."""
-    at, data, begin = 0, b"", 0
+    at, data, begin = _line_near(descriptor, size, sequence), b"", 0
     while True:
         end = data.find(b"\n", begin)
         if end < 0:
@@ -128,6 +129,22 @@ def offset_after(descriptor: int, size: int, sequence: int) -> int:
         if sequence_of(data, begin) > sequence:
             return at + begin
         begin = end + 1
+
+
+def _line_near(descriptor: int, size: int, sequence: int) -> int:
+    """Where a line of ``sequence`` or an earlier one begins, not long before its end: numbers only rise."""
+    low, high = 0, size
+    while high - low > _NEAR:
+        middle = (low + high) // 2
+        data = os.pread(descriptor, min(_NEAR, high - middle), middle)
+        begin = data.find(b"\n") + 1
+        if begin == 0 or b"\n" not in data[begin:]:
+            break  # long lines: there are few of them
+        if sequence_of(data, begin) > sequence:
+            high = middle + begin
+        else:
+            low = middle + begin
+    return low
 
 
 def whole_end(descriptor: int) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .disk import Disk
 from .spool_reader import SpoolReader, StoredSpool, open_spool
-from .spool_repair import mark_lost, remove_spool, spool_size
+from .spool_repair import mark_lost, remove_leftovers, remove_spool, spool_size
 from .spool_writer import Spool
 from .status import SpoolStatus
 
@@ -25,6 +25,7 @@ __all__ = (
     "StoredSpool",
     "mark_lost",
     "open_spool",
+    "remove_leftovers",
     "remove_spool",
     "spool_size",
 )

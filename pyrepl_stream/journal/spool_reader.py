@@ -109,6 +109,7 @@ class SpoolReader:
         self._segment: Optional[Segment] = None
         self._descriptor = -1
         self._offset = 0
+        self._read_out = 0  # the first message of the last segment that holds nothing more
         self._kept_offset = 0
         self._kept_output: Optional[int] = None  # bytes before what is there
         self._closed = False
@@ -175,7 +176,7 @@ class SpoolReader:
         if trim is not None and trim.first <= self._next < trim.to:
             return False
         segment = self._record.holder(self._next)
-        if segment is None:
+        if segment is None or segment.first <= self._read_out:
             return False
         try:
             descriptor = -1 if segment.memory else open_own(self._record.path(segment.name))
@@ -222,6 +223,7 @@ class SpoolReader:
             self._output = trim.output
         elif self._descriptor >= 0:
             self._output = segment.output + output_of(self._descriptor, self._offset)
+        self._read_out = segment.first
         self._leave()
 
     def _leave(self) -> None:

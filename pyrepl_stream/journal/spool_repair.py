@@ -9,11 +9,10 @@ from typing import Optional
 from ..messages import CompleteMessage
 from ..wire import Decoder
 from .disk import Disk, check_directory, hidden, open_own
-from .segments import whole_end
-from .spool_reader import STATUS, StoredSpool, open_spool
+from .spool_reader import STATUS, Record, open_spool
 from .spool_writer import Spool
 
-__all__ = ("mark_lost", "remove_spool", "spool_size")
+__all__ = ("mark_lost", "remove_leftovers", "remove_spool", "spool_size")
 
 _CHUNK = 1 << 20
 
@@ -29,30 +28,31 @@ def mark_lost(directory: str, reason: str, *, disk: Optional[Disk] = None) -> No
         return
     spool = Spool.resume(stored, disk or Disk())
     if stored.status.complete is None:
-        complete = _find_complete(stored)
+        complete = _find_complete(spool)
         if complete is not None:
             spool.has_ended(complete)
         else:
-            duration = max(0.0, _last_written(stored) - stored.status.started)
+            duration = max(0.0, _last_written(spool) - stored.status.started)
             spool.complete(CompleteMessage(success=False, status="lost", error=reason, duration=duration))
     spool.close()
 
 
-def _last_written(stored: StoredSpool) -> float:
+def _last_written(record: Record) -> float:
     """When the record grew last, in seconds since the epoch."""
-    newest = stored.segments[-1].name if stored.segments else STATUS
-    return os.lstat(stored.path(newest)).st_mtime
+    newest = record.segments[-1].name if record.segments else STATUS
+    return os.lstat(record.path(newest)).st_mtime
 
 
-def _find_complete(stored: StoredSpool) -> Optional[CompleteMessage]:
+def _find_complete(record: Record) -> Optional[CompleteMessage]:
     """`complete` in the newest segment: the host ended before it could put it in the status."""
-    if not stored.segments:
+    if not record.segments:
         return None
-    descriptor = open_own(stored.path(stored.segments[-1].name))
+    newest = record.segments[-1]
+    descriptor = open_own(record.path(newest.name))
     try:
-        decoder, at, size = Decoder(), 0, whole_end(descriptor)
-        while at < size:
-            data = os.pread(descriptor, min(_CHUNK, size - at), at)
+        decoder, at = Decoder(), 0
+        while at < newest.size:
+            data = os.pread(descriptor, min(_CHUNK, newest.size - at), at)
             at += len(data)
             for message in decoder.feed(data):
                 if isinstance(message, CompleteMessage):
@@ -75,6 +75,13 @@ def remove_spool(directory: str) -> None:
     except FileNotFoundError:
         return
     shutil.rmtree(gone)
+
+
+def remove_leftovers(directory: str) -> None:
+    """What a host that was killed left half made or half removed beside the records in ``directory``."""
+    for name in os.listdir(directory):
+        if name.startswith((".new-", ".old-")):
+            shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
 
 
 def spool_size(directory: str) -> int:

@@ -84,6 +84,7 @@ class Spool(Record):
         self._kept_last = 0  # the message before the next gap in it
         self._kept_output = 0  # bytes of output before that gap
         self._news = False
+        self._status_due = False  # the status of the end could not be written
 
     @classmethod
     def create(
@@ -184,6 +185,8 @@ class Spool(Record):
         """Write what waits. Returns whether readers have news since the last time."""
         if self._waiting:
             self._write()
+        if self._status_due:
+            self._save_status()
         news, self._news = self._news, False
         return news
 
@@ -231,6 +234,8 @@ class Spool(Record):
             self._write()
         if self._waiting:
             self._write_reserve(self._squashed(_END_SIZE))
+        if self._status_due:
+            self._save_status()
         self._close_segment()
         for name in (_END, STATUS + ".reserve", TRIM + ".reserve"):
             self._disk.discard(self.path(name))
@@ -420,10 +425,12 @@ class Spool(Record):
         for last_try in (False, True):
             try:
                 self._disk.replace_file(path, path + ".reserve", dump_status(self.status))
+                self._status_due = False
                 return
             except OSError:
                 if last_try:
-                    return  # the segments tell it as well
+                    self._status_due = True  # until then the segments tell it
+                    return
                 self._close_segment()  # a descriptor that may be what is missing
 
     # -- retention ---------------------------------------------------------------------------

@@ -15,7 +15,7 @@ __all__ = ("SpoolStatus", "STATUS_SIZE", "dump_status", "load_status")
 STATUS_SIZE = 16 << 10
 """Bytes that a status has at most."""
 
-_HEAD = 200  # characters of the code
+_HEAD = 200  # characters of the code, and of the label
 _ERROR = 1000  # characters of the error, of a `complete` that is too long as it is
 
 
@@ -47,7 +47,7 @@ _TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool}
 def dump_status(status: SpoolStatus) -> bytes:
     """JSON of at most :data:`STATUS_SIZE` bytes, for texts of sensible length."""
     record: dict[str, Any] = {field.name: getattr(status, field.name) for field in fields(status)}
-    record["head"] = status.head[:_HEAD]
+    record["head"], record["label"] = status.head[:_HEAD], status.label[:_HEAD]
     record["complete"] = None if status.complete is None else json.loads(_short(status.complete))
     del record["closed"]  # another file says it
     return json.dumps(record, indent=1).encode("ascii") + b"\n"

@@ -64,7 +64,7 @@ class Channel:
         self._waiting = False  # for the connection to take more
         self._full = False  # writers were told that there is no room
         self._writers: list[Writer] = []
-        self._flush_asked = False  # by the host
+        self._flush_asked = 0  # times, by the host
         self._flushes: list[tuple[Optional[int], threading.Event]] = []  # at how many bytes, once known
 
     def start(self) -> None:
@@ -137,13 +137,14 @@ class Channel:
             sent.wait(_FLUSH)
 
     def _flush(self, sent: threading.Event) -> None:
-        self._flushes.append((None, sent))
         self._tick()
+        self._flushes.append((None, sent))
+        self.send()
 
     def _tick(self) -> None:
+        """Have every writer look for text. A flush that is noted after this is for what was there before."""
         for writer in list(self._writers):
             writer.tick()
-        self.send()
 
     def _settle(self) -> None:
         """See whether everything that was written has been sent, and answer those who asked for it."""
@@ -153,8 +154,9 @@ class Channel:
         if not (self._flush_asked or self._flushes) or not all(writer.taken for writer in self._writers):
             return
         if self._flush_asked:
-            self._flush_asked = False
-            self.push(Frame(FrameType.FLUSHED))
+            asked, self._flush_asked = self._flush_asked, 0
+            for _ in range(asked):  # each is answered: the host may have seen something new meanwhile
+                self.push(Frame(FrameType.FLUSHED))
             self.send()
         done = self._pushed - self._size
         targets = [(self._pushed if at is None else at, sent) for at, sent in self._flushes]
@@ -180,8 +182,9 @@ class Channel:
             return
         for frame in self._decoder.feed(data):
             if frame.type is FrameType.FLUSH:
-                self._flush_asked = True
                 self._tick()
+                self._flush_asked += 1
+                self.send()
             else:
                 self._hear(frame, self._descriptors)
 

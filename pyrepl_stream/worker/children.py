@@ -17,6 +17,9 @@ __all__ = ("end_children", "mark_children", "watch_starts")
 
 _STARTS = frozenset(("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn"))
 _LOADS = frozenset(("ctypes.dlopen", "ctypes.dlsym"))
+# What may well end this process: what was written before is not to be lost with it.
+_ENDS = frozenset(("os.kill", "os.killpg", "signal.pthread_kill", "ctypes.string_at", "ctypes.wstring_at"))
+_WATCHED = _STARTS | _LOADS | _ENDS
 
 _marks = os.environ.get(MARK, "worker")
 
@@ -28,18 +31,18 @@ def mark_children(ordinal: int) -> None:
 
 
 def watch_starts(flush: Callable[[], object], expect: Callable[[], object]) -> None:
-    """Call ``flush`` before a process starts, and ``expect`` when somebody may write to 1 and 2 by himself.
+    """Call ``flush`` before a process starts or this one ends, and ``expect`` before others write to 1 and 2.
 
     For the rest of the process's life: an audit hook cannot be taken back (PEP 578).
     """
     process = os.getpid()
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _STARTS or event in _LOADS:
-            if os.getpid() == process:
+        if event in _WATCHED and os.getpid() == process:
+            if event not in _ENDS:
                 expect()
-                if event in _STARTS:
-                    flush()
+            if event not in _LOADS:
+                flush()
 
     sys.addaudithook(hook)
     import _posixsubprocess
@@ -55,6 +58,27 @@ def watch_starts(flush: Callable[[], object], expect: Callable[[], object]) -> N
 
     _posixsubprocess.fork_exec = fork_exec
     os.system = _system
+    write = os.write
+
+    @functools.wraps(write)
+    def watched_write(descriptor: int, data: Any, /) -> int:
+        if descriptor in (1, 2) and os.getpid() == process:
+            expect()
+        return write(descriptor, data)
+
+    os.write = watched_write
+    for name in ("_exit", "abort"):
+        setattr(os, name, _flushed(getattr(os, name), flush, process))
+
+
+def _flushed(original: Callable[..., Any], flush: Callable[[], object], process: int) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def flushed(*arguments: Any) -> Any:
+        if os.getpid() == process:
+            flush()
+        return original(*arguments)
+
+    return flushed
 
 
 @functools.wraps(os.system)

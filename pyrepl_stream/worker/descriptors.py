@@ -10,15 +10,14 @@ import termios
 import threading
 import time
 from itertools import count
+from typing import Callable
 
 from .shared import SharedState
 
 __all__ = ("Pipes", "out_of_reach", "without_input")
 
-_PATIENCE = 0.05  # seconds that a write waits for the host to read what others wrote before
-_IMPATIENT = 1.0  # seconds after that in which no write waits: something writes without a pause
+_PATIENCE = 1.0  # seconds that a write waits for the host to read what others wrote before
 _POLL = 0.00005  # seconds
-_NOTHING = bytes(4)
 
 
 def out_of_reach(descriptor: int) -> int:
@@ -49,44 +48,58 @@ class Pipes:
     What is written to the pipes after text waits there until the host, which sees :attr:`pending`, has it.
     """
 
-    def __init__(self, descriptors: tuple[int, int], shared: SharedState, engine: int) -> None:
+    def __init__(
+        self, descriptors: tuple[int, int], shared: SharedState, engine: int, flush: Callable[[], None]
+    ) -> None:
         """The descriptors become this object's; ``engine`` is the thread that never waits."""
-        self._descriptors = tuple(map(out_of_reach, descriptors))
+        self._ends = tuple(_End(out_of_reach(descriptor)) for descriptor in descriptors)
         self._shared = shared
         self._engine = engine
-        self._impatient_until = 0.0
+        self.flush = flush
+        self._stalled = False  # the host did not read in time: nobody waits until it has read
 
     def use(self) -> None:
         """Make them what 1 and 2 are."""
-        for number, descriptor in enumerate(self._descriptors, 1):
-            os.dup2(descriptor, number)
+        for number, end in enumerate(self._ends, 1):
+            os.dup2(end.descriptor, number)
 
     def close(self) -> None:
         """Others are 1 and 2 from now on; threads of this execution may still write."""
-        descriptors, self._descriptors = self._descriptors, ()
-        for descriptor in descriptors:
+        ends, self._ends = self._ends, ()
+        for end in ends:
             with contextlib.suppress(OSError):
-                os.close(descriptor)
+                os.close(end.descriptor)
 
     def unread(self) -> bool:
-        for descriptor in self._descriptors:
-            with contextlib.suppress(OSError):  # user code has closed it
-                if fcntl.ioctl(descriptor, termios.FIONREAD, _NOTHING) != _NOTHING:
-                    return True
+        for end in self._ends:  # for each write: no generator, no tuple
+            if end.unread():
+                return True
         return False
 
     def wait(self) -> bool:
         if not self.unread():
+            self._stalled = False
             return False
-        start = time.monotonic()
-        if threading.get_ident() == self._engine or start < self._impatient_until:
+        sizes = self._sizes()
+        if threading.get_ident() == self._engine or self._stalled:
             return True
-        while self.unread():
-            if time.monotonic() > start + _PATIENCE:
-                self._impatient_until = time.monotonic() + _IMPATIENT
+        deadline = time.monotonic() + _PATIENCE
+        waiting = [size > 0 for size in sizes]
+        while any(waiting):
+            if time.monotonic() > deadline:
+                self._stalled = True
                 break
             time.sleep(_POLL)
+            before, sizes = sizes, self._sizes()
+            # What has become less was read, by one who takes all that a pipe holds.
+            waiting = [
+                waits and 0 < size >= last for waits, size, last in zip(waiting, sizes, before)
+            ]
         return True
+
+    def _sizes(self) -> tuple[int, ...]:
+        """How many bytes each of them holds that have not been read."""
+        return tuple(end.unread() for end in self._ends)
 
     def entered(self) -> None:
         # Every number is given once, so that no late thread sets one that was `sent` already.
@@ -94,3 +107,22 @@ class Pipes:
 
 
 _number = count(1).__next__
+
+
+class _End:
+    """The write end of a pipe, and what it holds that was not read."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        # A buffer of this size is handed to the system as it is, and the GIL kept: a thread that lets go
+        # of it at each write waits for it at each write.
+        self._buffer = bytearray(2048)
+        self._size = memoryview(self._buffer).cast("i")
+
+    def unread(self) -> int:
+        """In bytes; 0 as well when user code has closed it."""
+        try:
+            fcntl.ioctl(self.descriptor, termios.FIONREAD, self._buffer)
+        except OSError:
+            return 0
+        return self._size[0]

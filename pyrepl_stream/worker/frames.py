@@ -73,13 +73,15 @@ class FrameDecoder:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
+        """Raises :class:`ValueError` for what is no frame."""
         self._buffer += data
         begin = 0
         while len(self._buffer) - begin >= _HEAD.size:
-            kind, ordinal, output, length = _HEAD.unpack_from(self._buffer, begin)
+            head, ordinal, output, length = _HEAD.unpack_from(self._buffer, begin)
+            kind = FrameType(head)
             end = begin + _HEAD.size + length
             if len(self._buffer) < end:
                 break
-            yield Frame(FrameType(kind), ordinal, bytes(self._buffer[begin + _HEAD.size : end]), output)
+            yield Frame(kind, ordinal, bytes(self._buffer[begin + _HEAD.size : end]), output)
             begin = end
         del self._buffer[:begin]

@@ -46,6 +46,7 @@ class IPythonShell:
         if find_spec("matplotlib_inline") is not None:
             os.environ.setdefault("MPLBACKEND", _INLINE)
         self._shell = _Shell.instance()
+        self._runner = self._shell.loop_runner  # until `%autoawait` asks for another one
 
     def run(self, run: Run, code: str, wait: Await) -> CompleteMessage:
         shell: Any = self._shell  # much of it has no annotations
@@ -62,7 +63,8 @@ class IPythonShell:
         result = None
         try:
             if shell.should_run_async(code, transformed_cell=transformed, preprocessing_exc_tuple=failed):
-                result = wait(coroutine)
+                runner = shell.loop_runner
+                result = wait(coroutine) if runner is self._runner else runner(coroutine)
             else:
                 result = _at_once(coroutine)
         finally:
@@ -230,7 +232,8 @@ class _Shell(InteractiveShell):
         if run is None:
             os.system(command)
             return
-        code = run_command(run, Command(command, interactive=True))
+        # Whatever is left in the background on a terminal that it can read from ends with the command.
+        code = run_command(run, Command(command, interactive=not command.rstrip().endswith("&")))
         self.user_ns["_exit_code"] = code
         if code and self.system_raise_on_error:
             raise subprocess.CalledProcessError(code, cmd)

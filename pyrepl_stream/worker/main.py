@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import base64
 import contextlib
 import faulthandler
 import json
 import os
 import platform
+import signal
 import socket
 import sys
 from collections import deque
@@ -67,7 +70,9 @@ class _Worker:
         self._interrupts.install()
         routing.install()
         os.register_at_fork(after_in_child=self._channel.forget)
+        atexit.register(self._channel.flush)  # before the engine ends, which was registered earlier
         watch_starts(self._channel.flush, self._expect)
+        self._engine.loop.set_exception_handler(_on_failure)
         self._engine.call(self._begin)
         self._main.submit(self._shell)  # while the host reads READY, and the user types
         self._main.serve()
@@ -102,7 +107,10 @@ class _Worker:
 
     def _hear(self, frame: Frame, descriptors: deque[int]) -> None:
         if frame.type is FrameType.EXECUTE:
-            self._execute(frame, descriptors)
+            try:
+                self._execute(frame, descriptors)
+            except Exception as exc:  # no descriptor is left, or the like
+                self._refuse(frame.ordinal, exc)
         elif frame.type is FrameType.END:
             self._main.submit(None)
         elif frame.type is FrameType.CONTROL:
@@ -122,7 +130,8 @@ class _Worker:
         mark_children(frame.ordinal)
         pipes: Optional[Pipes] = None
         if descriptors:
-            pipes = Pipes((descriptors.popleft(), descriptors.popleft()), self._shared, self._engine.ident)
+            ends = descriptors.popleft(), descriptors.popleft()
+            pipes = Pipes(ends, self._shared, self._engine.ident, self._channel.flush)
             if self._pipes is not None:
                 self._pipes.close()
             self._pipes = pipes
@@ -152,6 +161,14 @@ class _Worker:
         if pipes is None:
             return _Refused(ValueError("the code came without its descriptors"))
         return CellBody(request.code, ordinal, self._shell, self._main, pipes)
+
+    def _refuse(self, ordinal: int, error: Exception) -> None:
+        """What was asked for cannot begin: it has its end nevertheless."""
+        self._runs.pop(ordinal, None)
+        journal = ChannelJournal(self._channel, "", ordinal)
+        for message in _end_of(error):
+            journal.append(message)
+        journal.close()
 
     def _look(self, ordinal: int, run: Run) -> None:
         """See whether all that an execution started here has ended: nothing more comes from it then."""
@@ -197,9 +214,9 @@ class _Refused:
         self._error = error
 
     def start(self, run: Run) -> None:
-        name, value = type(self._error).__name__, str(self._error)
-        run.say(ErrorMessage(name=name, value=value, traceback=(f"{name}: {value}",)))
-        run.finished(CompleteMessage(status="error", error=f"{name}: {value}"))
+        error, complete = _end_of(self._error)
+        run.say(error)
+        run.finished(complete)
 
     def stop(self, *, force: bool) -> float:
         return 0.0
@@ -209,6 +226,20 @@ class _Refused:
 
     def given_up(self) -> str:
         return ""
+
+
+def _end_of(error: Exception) -> tuple[ErrorMessage, CompleteMessage]:
+    name, value = type(error).__name__, str(error)
+    text = f"{name}: {value}"
+    error_message = ErrorMessage(name=name, value=value, traceback=(text,))
+    return error_message, CompleteMessage(status="error", error=text)
+
+
+def _on_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The engine's thread has failed in something. Without memory it cannot go on: the host is to know."""
+    if isinstance(context.get("exception"), MemoryError):
+        os.kill(os.getpid(), signal.SIGKILL)
+    loop.default_exception_handler(context)
 
 
 def _write(body: ProcessBody, asked: dict[str, Any]) -> None:

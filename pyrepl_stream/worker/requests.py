@@ -8,11 +8,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ..errors import ProtocolError, UsageError
-from ..process import Command, Idle, ProcessBody
 from ..process.ending import DEFAULT_GRACE, Grace
+
+if TYPE_CHECKING:
+    from ..process import Command, ProcessBody
 
 __all__ = ("Request", "CommandRequest")
 
@@ -57,6 +59,8 @@ class CommandRequest:
 
     def body(self) -> ProcessBody:
         """What runs it. Raises :class:`UsageError` as :class:`Command` and its like do."""
+        from ..process import Command, Idle, ProcessBody  # here: the host, which runs nothing, stays small
+
         command = Command(
             self.arguments,
             pty=self.pty,

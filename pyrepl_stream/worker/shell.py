@@ -9,7 +9,7 @@ import warnings
 from types import ModuleType
 from typing import Callable, Optional, cast
 
-from ..engine.interpreter import Interpreter
+from ..engine.interpreter import Interpreter, leave
 from ..engine.python import say_result
 from ..engine.run import Run
 from ..messages import CompleteMessage, Message
@@ -41,6 +41,7 @@ class PlainShell:
         self._before = sys.modules.get("__main__")  # kept: what it holds is in use
         sys.modules["__main__"] = module  # where `pickle` looks for what cells define
         self._namespace = module.__dict__
+        self._namespace.update(exit=leave, quit=leave)
         self._interpreter = Interpreter(self._namespace)
 
     def run(self, run: Run, code: str, wait: Await) -> CompleteMessage:

@@ -118,7 +118,7 @@ def test_of_two_clients_the_one_that_stalls_does_not_hold_up_the_other(
 @pytest.mark.parametrize(
     ("code", "exit_code", "told"),
     [
-        ("import os; os._exit(3)", 3, "exited with 3"),
+        ("import os; os._exit(3)", 3, "exited with code 3"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 139, "SIGSEGV"),
         ("import ctypes; ctypes.string_at(0)", 139, "SIGSEGV"),
         ("import os; os.abort()", 134, "SIGABRT"),
@@ -214,7 +214,7 @@ def test_a_job_that_nobody_watches_ends_with_flat_memory_and_says_what_is_not_ke
     code = f"for _ in range({megabytes} * 1000): print({line!r})"
     with connect("local:flood", retention=32 << 20) as session:
         execution = session.execute(code, execution_id="flood")
-        assert execution.started(30)
+        assert execution.wait_started(30)
         pid = host_pid(SessionPlace("flood").socket)
         before = _memory(pid)
         execution.detach()

@@ -33,6 +33,7 @@ from pyrepl_stream.journal.spool import (
     SpoolStatus,
     mark_lost,
     open_spool,
+    remove_leftovers,
     remove_spool,
     spool_size,
 )
@@ -272,7 +273,7 @@ def test_what_is_never_dropped_comes_at_its_place_between_gaps(make: Make, tmp_p
             put(spool, InputRequestMessage(prompt=f"{number}?"))
             asked.append(spool.last)
     put(spool, ErrorMessage(name="E", value="v" * 2000))
-    put(spool, ResultMessage(data={"text/plain": "r" * (3 << 20)}))
+    put(spool, ResultMessage(data={"text/plain": "r" * (1 << 20)}))
     asked += [spool.last - 1, spool.last]
     asked.append(spool.complete(CompleteMessage()).sequence)
     for _ in range(100):
@@ -283,7 +284,7 @@ def test_what_is_never_dropped_comes_at_its_place_between_gaps(make: Make, tmp_p
         assert [m.sequence for m in messages if isinstance(m, NEVER_DROPPED)] == asked
         assert total(messages) == 300 * 100
         assert read_all(record.reader())[-1].sequence == asked[-1]
-        for after in range(record.last + 1):
+        for after in [*range(0, record.last + 1, 5), *asked]:
             read = read_all(record.reader(after, follow=True))
             spanned = spans(read)
             assert all(b[0] == a[1] + 1 for a, b in zip(spanned, spanned[1:], strict=False))
@@ -401,6 +402,15 @@ def test_a_lost_execution_says_so_once(make: Make, tmp_path: Path, count: int) -
     assert not list((tmp_path / "e").glob("*.reserve"))
 
 
+def test_a_segment_that_nothing_was_written_to_is_no_obstacle(make: Make, tmp_path: Path) -> None:
+    spool = make(segment=1)
+    put(spool, output())
+    (tmp_path / "e" / f"{2:020}-{100:020}.ndjson").touch(0o600)
+    assert open_spool(str(tmp_path / "e")).last == 1
+    mark_lost(str(tmp_path / "e"), "gone")
+    assert spans(read_all(open_spool(str(tmp_path / "e")).reader())) == [(1, 1), (2, 2)]
+
+
 def test_an_execution_that_had_ended_is_not_lost(make: Make, tmp_path: Path) -> None:
     spool = make()
     put(spool, output())
@@ -428,6 +438,19 @@ def test_complete_is_known_even_when_its_segment_is_not_there(make: Make, tmp_pa
         reader = record.reader()
         assert spans(read_all(reader)) == [(1, 2), (3, 3)]
         assert reader.ended
+
+
+def test_a_segment_that_somebody_removed_is_a_gap(make: Make, tmp_path: Path) -> None:
+    spool = make(segment=1)
+    for _ in range(5):
+        put(spool, output())
+    spool.complete(CompleteMessage())
+    sorted((tmp_path / "e").glob("0*.ndjson"))[2].unlink()
+    for record in (spool, open_spool(str(tmp_path / "e"))):
+        messages = read_all(record.reader())
+        assert spans(messages) == [(number, number) for number in range(1, 7)]
+        assert isinstance(messages[2], GapMessage)
+        assert total(messages) == 500
 
 
 def test_a_writer_that_is_killed_leaves_whole_messages(
@@ -559,6 +582,10 @@ def test_what_a_killed_host_left_half_made_or_half_removed_is_in_nobodys_way(mak
     make()
     remove_spool(str(tmp_path / "e"))
     assert list(tmp_path.iterdir()) == []
+    for name in (".new-f", ".old-g", "h"):
+        (tmp_path / name).mkdir()
+    remove_leftovers(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["h"]
 
 
 def test_no_record_is_an_unknown_execution(tmp_path: Path) -> None:
@@ -639,3 +666,24 @@ def test_a_queued_execution_and_a_closed_one_hold_no_descriptor(make: Make) -> N
     spool.close()
     spool.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# -- places in large files ----------------------------------------------------------------------
+
+
+@given(sizes=st.lists(st.sampled_from([0, 10, 50, 20_000, 600_000]), min_size=1, max_size=12), repeat=st.integers(1, 300))
+@settings(max_examples=15, deadline=None)
+def test_any_place_in_a_large_segment_is_found(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], repeat: int
+) -> None:
+    directory = tmp_path_factory.mktemp("s") / "e"
+    spool = Spool.create(str(directory), STATUS, request={}, free_bytes=0, free_share=0.0, segment=1 << 30)
+    for size in sizes:
+        for _ in range(repeat if size < 1000 else 1):
+            spool.append(unnumbered(DisplayMessage(data={"": "x" * size})))
+    spool.commit()
+    for after in {0, 1, spool.last // 3, spool.last // 2, spool.last - 1, spool.last} - {-1}:
+        if after <= spool.last:
+            first = next(Decoder().feed(spool.reader(after).read(4 << 20)), None)
+            assert (first is None) if after == spool.last else (first is not None and first.sequence == after + 1)
+    spool.close()

@@ -188,6 +188,37 @@ def test_a_host_that_is_lost_on_a_full_disk_has_an_end_too(tmp_path: Path) -> No
     check(read_all(stored.reader()), 3, 200, [3])
 
 
+@pytest.mark.parametrize("failures", [0, 1, 2, 5, 1000])
+def test_what_a_failed_write_left_is_cut_off_before_anything_else_is_written(tmp_path: Path, failures: int) -> None:
+    disk = FaultyDisk()
+    spool = make(tmp_path / "e", disk)
+    put(spool, output())
+    disk.faults = {"truncate": [errno.EIO] * failures}
+    disk.room = 300  # one message and a part of the next
+    put(spool, output(), output())
+    disk.room = None
+    for _ in range(3):
+        put(spool, output())
+    end = spool.complete(CompleteMessage(success=True))
+    put(spool, output())
+    disk.faults = {}
+    spool.close()
+    check(read_all(spool.reader(follow=True)), 8, 700, [end.sequence])
+    if failures < 1000:  # else nothing of the end could be written at all
+        check(read_all(open_spool(str(tmp_path / "e")).reader(follow=True)), 8, 700, [end.sequence])
+
+
+def test_a_status_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    spool = make(tmp_path / "e", disk)
+    disk.faults = {"rename": [errno.EIO] * 2}
+    spool.complete(CompleteMessage(success=True))
+    assert open_spool(str(tmp_path / "e")).status.status == "queued"
+    spool.commit()
+    assert open_spool(str(tmp_path / "e")).status.status == "ok"
+    spool.close()
+
+
 # -- every fault at every place -----------------------------------------------------------------
 
 

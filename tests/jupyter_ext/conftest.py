@@ -18,11 +18,11 @@ def _put_aside(version: str) -> str:
     return version
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _sessions() -> Iterator[None]:
-    """Sessions of their own, which end with the tests."""
-    with isolated():
-        yield
+@pytest.fixture(autouse=True)
+def sessions() -> Iterator[Path]:
+    """What a test starts finds sessions of its own below this directory, which end with the test."""
+    with isolated() as root:
+        yield root
 
 
 @pytest.fixture(scope="session", params=["newest", "7.3.0", "6.30.1"])
@@ -31,7 +31,7 @@ def any_kernel(
 ) -> Iterator[Kernel]:
     """One kernel of each supported generation, with the extension loaded."""
     version = None if request.param == "newest" else _put_aside(request.param)
-    with kernel(version, cwd=tmp_path_factory.mktemp("kernel")) as running:
+    with isolated(), kernel(version, cwd=tmp_path_factory.mktemp("kernel")) as running:
         assert running.run("%load_ext jupyter_ext").ok
         yield running
 

@@ -7,7 +7,8 @@ from jupyter_ext.arguments import Arguments, help_text, option_names, parse
 
 
 def test_defaults() -> None:
-    assert parse("") == Arguments(target="thread:")
+    assert parse("") == Arguments(target="local:")
+    assert parse("--profile claude").target == "thread:"
 
 
 def test_all_options_together() -> None:
@@ -39,7 +40,12 @@ def test_all_options_together() -> None:
         ("--xyzzy", "known are --shell"),
         ("thred:", "did you mean thread:"),
         ("thread:a thread:b", "does not know thread:b"),
-        ("ssh://gpu", "known are thread: and thread:NAME"),
+        ("lcoal:", "did you mean local:"),
+        ("job", "known are local: and thread:"),
+        ("ssh://gpu", "known are local: and thread:"),
+        ("--fresh", "add --as JOB"),
+        ("thread: --as job", "--as needs a session that outlives the kernel"),
+        ("thread: --shell --python python3", "--python needs a session that outlives the kernel"),
         ("--timeout soon", "invalid"),
         ("--timeout -1", "timeout"),
         ("--timeout nan", "invalid"),
@@ -47,7 +53,7 @@ def test_all_options_together() -> None:
         ("--out 1x", "is not a name"),
         ("--out 'un", "No closing quotation"),
         ("--det", "did you mean --detach"),
-        ("--cwd /tmp", "--cwd is for commands: add --shell"),
+        ("thread: --cwd /tmp", "--cwd is for commands: add --shell, or leave out thread:"),
         ("--idle-timeout 3", "add --shell"),
         ("--shell --env A", "is not NAME=VALUE"),
         ("--shell --env =x", "is not NAME=VALUE"),

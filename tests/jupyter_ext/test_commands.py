@@ -44,7 +44,7 @@ def test_where_it_runs_and_what_it_finds_there(any_kernel: Kernel, tmp_path: Pat
         ("--shell --cwd /no/such/folder", "does not exist"),
         ("--shell --idle-timeout 5 --watch ''", "watch cannot be"),
         ("--shell --env A", "is not NAME=VALUE"),
-        ("--cwd /tmp", "add --shell"),
+        ("thread: --cwd /tmp", "add --shell"),
         ("--profile claudee", "did you mean 'claude'"),
         ("--profile claude --interactive", "said by the profile"),
         ("--profile claude --set modle=x", "did you mean 'model'"),

@@ -1,4 +1,4 @@
-"""The magic in real kernels: ipykernel 6.30, 7.3 and the newest."""
+"""The magic, with threads, in real kernels: ipykernel 6.30, 7.3 and the newest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_output_comes_while_the_cell_runs(any_kernel: Kernel) -> None:
     cell_file = any_kernel.run("import os; print(os.path.abspath('go-file'))").text().strip()
     Path(cell_file).unlink(missing_ok=True)
     cell = any_kernel.run(
-        "%%remote_stream\nimport os, time\nprint('first')\n"
+        "%%remote_stream thread:\nimport os, time\nprint('first')\n"
         "while not os.path.exists('go-file'): time.sleep(0.01)\nprint('second')",
         on_message=on_message,
     )
@@ -52,12 +52,12 @@ def test_named_thread_target_has_a_namespace_of_its_own(any_kernel: Kernel) -> N
 
 
 def test_result_has_the_number_of_its_cell(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream\n1")
+    cell = any_kernel.run("%%remote_stream thread:\n1")
     assert cell.of("execute_result")[0]["execution_count"] == cell.reply["execution_count"]
 
 
 def test_failure_fails_the_cell_with_the_traceback_of_the_code_only(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream\ndef f():\n    1/0\nf()")
+    cell = any_kernel.run("%%remote_stream thread:\ndef f():\n    1/0\nf()")
     assert not cell.ok
     assert (cell.reply["ename"], cell.reply["evalue"]) == ("ZeroDivisionError", "division by zero")
     assert re.findall(r"File \"(<cell) \w+>\", line (\d)", cell.traceback) == [("<cell", "3"), ("<cell", "2")]
@@ -68,20 +68,20 @@ def test_failure_fails_the_cell_with_the_traceback_of_the_code_only(any_kernel: 
 
 
 def test_no_raise_shows_the_failure_and_succeeds(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream --no-raise\n1/0")
+    cell = any_kernel.run("%%remote_stream thread: --no-raise\n1/0")
     assert cell.ok
     assert "ZeroDivisionError: division by zero" in cell.text("stderr")
 
 
 def test_syntax_error_fails_the_cell(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream\nx = (1,\ny")
+    cell = any_kernel.run("%%remote_stream thread:\nx = (1,\ny")
     assert cell.reply["ename"] == "SyntaxError"
 
 
 @pytest.mark.parametrize("before", ["", "%%time\n"], ids=["awaited", "blocking"])
 def test_interrupt_stops_the_code_and_keeps_the_namespace(any_kernel: Kernel, before: str) -> None:
     cell = any_kernel.run(
-        before + "%%remote_stream\nreached = 7\nprint('go')\nwhile True: pass",
+        before + "%%remote_stream thread:\nreached = 7\nprint('go')\nwhile True: pass",
         on_message=any_kernel.interrupt_on("go"),
     )
     assert not cell.ok
@@ -92,7 +92,7 @@ def test_interrupt_stops_the_code_and_keeps_the_namespace(any_kernel: Kernel, be
 
 def test_interrupt_cancels_code_that_awaits(any_kernel: Kernel) -> None:
     cell = any_kernel.run(
-        "%%remote_stream\nimport asyncio\nprint('go')\nawait asyncio.sleep(1000)",
+        "%%remote_stream thread:\nimport asyncio\nprint('go')\nawait asyncio.sleep(1000)",
         on_message=any_kernel.interrupt_on("go"),
     )
     assert cell.reply["ename"] == "KeyboardInterrupt"
@@ -126,7 +126,7 @@ def test_braces_and_dollars_reach_the_code_as_they_are(any_kernel: Kernel) -> No
 
 
 def test_timeout_fails_the_cell(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream --timeout 0.2\nwhile True: pass")
+    cell = any_kernel.run("%%remote_stream thread: --timeout 0.2\nwhile True: pass")
     assert cell.reply["ename"] == "TimeoutError"
     assert "0.2 s" in cell.reply["evalue"]
 
@@ -134,7 +134,7 @@ def test_timeout_fails_the_cell(any_kernel: Kernel) -> None:
 def test_detached_output_comes_to_its_own_cell_while_another_runs(any_kernel: Kernel) -> None:
     client = any_kernel.client
     cell = any_kernel.run(
-        "%%remote_stream --detach --out job\nimport os, time\n"
+        "%%remote_stream thread: --detach --out job\nimport os, time\n"
         "while 'release' not in globals(): time.sleep(0.01)\nprint('late')\n'value'"
     )
     assert cell.ok
@@ -156,7 +156,7 @@ def test_detached_output_comes_to_its_own_cell_while_another_runs(any_kernel: Ke
 def test_late_thread_prints_to_the_cell_that_started_it(any_kernel: Kernel) -> None:
     # The thread outlives its cell; its output is the execution's, not the later cell's.
     assert any_kernel.run(
-        "%%remote_stream --out owner\nimport threading, time\n"
+        "%%remote_stream thread: --out owner\nimport threading, time\n"
         "def late():\n    while 'go_on' not in globals(): time.sleep(0.01)\n    print('from the thread')\n"
         "thread = threading.Thread(target=late); thread.start()"
     ).ok
@@ -172,7 +172,7 @@ def test_late_thread_prints_to_the_cell_that_started_it(any_kernel: Kernel) -> N
 
 
 def test_out_binds_the_execution_at_the_start(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream --out bound\nprint(bound.status)\n'r'")
+    cell = any_kernel.run("%%remote_stream thread: --out bound\nprint(bound.status)\n'r'")
     assert cell.text() == "running\n"
     assert any_kernel.run("print(bound.stdout, bound.result, bound.success)").text() == "running\n 'r' True\n"
 
@@ -184,26 +184,26 @@ def test_unknown_option_names_the_nearest_known(any_kernel: Kernel) -> None:
 
 
 def test_comment_before_the_magic_gets_a_hint(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("# a comment\n%%remote_stream\n1")
+    cell = any_kernel.run("# a comment\n%%remote_stream thread:\n1")
     assert not cell.ok
     assert "must be the first line" in cell.text("stderr")
 
 
 def test_blank_lines_before_the_magic_are_fine(any_kernel: Kernel) -> None:
-    assert any_kernel.run("\n\n%%remote_stream\nprint('x')").text() == "x\n"
+    assert any_kernel.run("\n\n%%remote_stream thread:\nprint('x')").text() == "x\n"
 
 
 def test_time_around_the_magic_measures_the_whole_run(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%time\n%%remote_stream\nprint('x')")
+    cell = any_kernel.run("%%time\n%%remote_stream thread:\nprint('x')")
     assert cell.text().index("x\n") < cell.text().index("Wall time")
 
 
 def test_timeit_around_the_magic_runs_it_that_often(any_kernel: Kernel) -> None:
-    assert any_kernel.run("%%timeit -n2 -r2\n%%remote_stream\nprint('once')").text().count("once") == 4
+    assert any_kernel.run("%%timeit -n2 -r2\n%%remote_stream thread:\nprint('once')").text().count("once") == 4
 
 
 def test_capture_around_the_magic_captures(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%capture captured\n%%remote_stream --out inside\nprint('x')\n7")
+    cell = any_kernel.run("%%capture captured\n%%remote_stream thread: --out inside\nprint('x')\n7")
     assert cell.ok
     assert cell.text() == ""
     shown = any_kernel.run("print(repr(captured.stdout), captured.outputs[0].data, repr(inside.stdout))")
@@ -214,14 +214,14 @@ def test_capture_around_the_magic_captures(any_kernel: Kernel) -> None:
 def test_other_autoawait_modes_block_and_work(any_kernel: Kernel, mode: str) -> None:
     assert any_kernel.run(f"%autoawait {mode}").ok
     try:
-        assert any_kernel.run("%%remote_stream\nprint('x')").text() == "x\n"
+        assert any_kernel.run("%%remote_stream thread:\nprint('x')").text() == "x\n"
     finally:
         assert any_kernel.run("%autoawait asyncio").ok
 
 
 def test_run_cell_magic_in_a_function_blocks_until_the_end(any_kernel: Kernel) -> None:
     cell = any_kernel.run(
-        "def f():\n    get_ipython().run_cell_magic('remote_stream', '', 'print(1)\\ndone = True')\n"
+        "def f():\n    get_ipython().run_cell_magic('remote_stream', 'thread:', 'print(1)\\ndone = True')\n"
         "    print(done)\nf()"
     )
     assert cell.text() == "1\nTrue\n"
@@ -229,20 +229,20 @@ def test_run_cell_magic_in_a_function_blocks_until_the_end(any_kernel: Kernel) -
 
 def test_input_and_getpass_ask_the_front_end(any_kernel: Kernel) -> None:
     cell = any_kernel.run(
-        "%%remote_stream\nimport getpass\nprint(input('name? ') + getpass.getpass())", answer="bob"
+        "%%remote_stream thread:\nimport getpass\nprint(input('name? ') + getpass.getpass())", answer="bob"
     )
     assert cell.text() == "bobbob\n"
 
 
 def test_input_without_a_front_end_fails_the_code_and_not_the_kernel(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream\ninput('name? ')")
+    cell = any_kernel.run("%%remote_stream thread:\ninput('name? ')")
     assert not cell.ok
     assert any_kernel.run("print('alive')").text() == "alive\n"
 
 
 def test_displays_keep_their_place_and_can_be_updated(any_kernel: Kernel) -> None:
     cell = any_kernel.run(
-        "%%remote_stream\nfrom IPython.display import HTML, display\nprint('one')\n"
+        "%%remote_stream thread:\nfrom IPython.display import HTML, display\nprint('one')\n"
         "handle = display(HTML('<b>x</b>'), display_id=True)\nprint('two')\nhandle.update(HTML('<b>y</b>'))"
     )
     kinds = [m["msg_type"] for _, m in cell.messages if m["msg_type"] not in ("status", "execute_input")]
@@ -254,12 +254,12 @@ def test_displays_keep_their_place_and_can_be_updated(any_kernel: Kernel) -> Non
 
 
 def test_exit_ends_the_execution_and_not_the_kernel(any_kernel: Kernel) -> None:
-    assert any_kernel.run("%%remote_stream\nprint('x')\nexit()\nprint('never')").text() == "x\n"
+    assert any_kernel.run("%%remote_stream thread:\nprint('x')\nexit()\nprint('never')").text() == "x\n"
     assert any_kernel.run("print('alive')").text() == "alive\n"
 
 
 def test_line_magics_and_bangs_work_inside(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream\n!echo from the shell\nlines = !echo two\nprint(lines)")
+    cell = any_kernel.run("%%remote_stream thread:\n!echo from the shell\nlines = !echo two\nprint(lines)")
     assert cell.text().replace("\r", "") == "from the shell\n['two']\n"
 
 
@@ -270,13 +270,13 @@ def test_help_shows_the_options(any_kernel: Kernel) -> None:
 
 
 def test_options_are_completed(any_kernel: Kernel) -> None:
-    text = "%%remote_stream --det"
+    text = "%%remote_stream thread: --det"
     reply = any_kernel.client.complete(text, len(text), reply=True, timeout=30)
     assert reply["content"]["matches"] == ["--detach"]
 
 
 def test_flood_stays_under_the_limits_of_the_server_and_says_what_it_skips(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream --out flood\nfor i in range(1_000_000): print(i)")
+    cell = any_kernel.run("%%remote_stream thread: --out flood\nfor i in range(1_000_000): print(i)")
     assert cell.ok
     shown, noted = cell.text(), cell.text("stderr")
     skipped = sum(int(lines.replace(",", "")) for lines in re.findall(r"\[([\d,]+) lines", noted))
@@ -294,7 +294,7 @@ def test_flood_stays_under_the_limits_of_the_server_and_says_what_it_skips(any_k
 
 def test_alternating_streams_keep_their_order_and_few_messages(any_kernel: Kernel) -> None:
     cell = any_kernel.run(
-        "%%remote_stream\nimport sys\nfor i in range(500): print(i); print(-i, file=sys.stderr)"
+        "%%remote_stream thread:\nimport sys\nfor i in range(500): print(i); print(-i, file=sys.stderr)"
     )
     numbers = re.sub(r"\x1b\[\d+m", "", "".join(content["text"] for content in cell.of("stream"))).split()
     assert numbers == [str(n) for i in range(500) for n in (i, -i)]
@@ -304,8 +304,8 @@ def test_alternating_streams_keep_their_order_and_few_messages(any_kernel: Kerne
 @pytest.mark.parametrize("first", ["%%time\n", "%%capture\n"])
 def test_a_blocking_cell_as_the_first_use_leaves_the_routing_in_place(fresh_kernel: Kernel, first: str) -> None:
     assert fresh_kernel.run("%load_ext jupyter_ext").ok
-    assert fresh_kernel.run(first + "%%remote_stream\nprint('a')").ok
-    assert fresh_kernel.run("%%remote_stream --out later\nprint('b')").text() == "b\n"
+    assert fresh_kernel.run(first + "%%remote_stream thread:\nprint('a')").ok
+    assert fresh_kernel.run("%%remote_stream thread: --out later\nprint('b')").text() == "b\n"
     assert fresh_kernel.run("print(repr(later.stdout))").text() == "'b\\n'\n"
 
 
@@ -322,7 +322,7 @@ def test_a_blocking_cell_as_the_first_use_leaves_the_routing_in_place(fresh_kern
 def test_what_cannot_be_sent_as_it_is_does_not_hold_the_cell(
     any_kernel: Kernel, before: str, code: str, shows: str
 ) -> None:
-    cell = any_kernel.run(f"{before}%%remote_stream\n{code}")
+    cell = any_kernel.run(f"{before}%%remote_stream thread:\n{code}")
     assert cell.ok
     assert shows in cell.text() or shows in str(cell.of("execute_result"))
     assert any_kernel.run("print('alive')").text() == "alive\n"
@@ -331,9 +331,9 @@ def test_what_cannot_be_sent_as_it_is_does_not_hold_the_cell(
 def test_the_environment_turns_the_magic_into_batch(any_kernel: Kernel) -> None:
     assert any_kernel.run("import os; os.environ['PYREPL_STREAM_DISABLE_STREAMING'] = '1'").ok
     try:
-        cell = any_kernel.run("%%remote_stream\nimport time\nfor i in range(3): print(i); time.sleep(0.05)")
+        cell = any_kernel.run("%%remote_stream thread:\nimport time\nfor i in range(3): print(i); time.sleep(0.05)")
         assert [content["text"] for content in cell.of("stream")] == ["0\n1\n2\n"]
-        assert any_kernel.run("%%remote_stream\nprint(input())", answer="bob").text() == "bob\n"
+        assert any_kernel.run("%%remote_stream thread:\nprint(input())", answer="bob").text() == "bob\n"
     finally:
         assert any_kernel.run("del os.environ['PYREPL_STREAM_DISABLE_STREAMING']").ok
 
@@ -351,9 +351,9 @@ def test_unload_restores_everything(fresh_kernel: Kernel) -> None:
     assert fresh_kernel.run(look + "before = state").ok
     assert fresh_kernel.run("%load_ext pyrepl_stream").ok
     assert fresh_kernel.run("%load_ext jupyter_ext").ok
-    assert fresh_kernel.run("%%remote_stream\nprint('x')").text() == "x\n"
+    assert fresh_kernel.run("%%remote_stream thread:\nprint('x')").text() == "x\n"
     assert fresh_kernel.run("%unload_ext jupyter_ext").ok
     assert fresh_kernel.run(look + "print(state == before or (before, state))").text() == "True\n"
-    assert "not found" in fresh_kernel.run("%%remote_stream\n1").text("stderr")
+    assert "not found" in fresh_kernel.run("%%remote_stream thread:\n1").text("stderr")
     assert fresh_kernel.run("%load_ext jupyter_ext").ok
-    assert fresh_kernel.run("%%remote_stream\nprint('again')").text() == "again\n"
+    assert fresh_kernel.run("%%remote_stream thread:\nprint('again')").text() == "again\n"

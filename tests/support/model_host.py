@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +20,11 @@ from pyrepl_stream import (
     UnknownExecutionError,
     WrongEpochError,
 )
+from pyrepl_stream.engine.loop import engine_loop
 from pyrepl_stream.host import protocol
 from pyrepl_stream.wire import encode
 
-__all__ = ("ModelHost", "ModelPeer", "Record")
+__all__ = ("ModelHost", "ModelLink", "ModelPeer", "Record")
 
 _SLICE = 64 << 10
 
@@ -152,7 +154,7 @@ class ModelPeer:
 
     def send(self) -> bytes:
         """What goes out now: all answers, then a slice for each attach that has something."""
-        if self.silent:
+        if self.silent or self.gone:
             return b""
         output, self._answers = self._answers, []
         for number, attach in list(self._attaches.items()):
@@ -169,7 +171,7 @@ class ModelPeer:
         ended = not attach.follow and complete is not None and attach.after >= complete.sequence
         if ended or (at_end and attach.record.closed):
             del self._attaches[number]
-            reason = "closed" if attach.follow else "complete"
+            reason = "closed" if attach.follow else "complete" if complete is not None else "lost"
             output.append(protocol.line({"type": "end", "attach": number, "reason": reason}))
         return output
 
@@ -178,17 +180,21 @@ class ModelPeer:
         stop = None if attach.follow or complete is None else complete.sequence
         sent: list[bytes] = []
         size = 0
+        limit = min(_SLICE, attach.credit)
         for message in attach.record.messages:
-            if self.repeat and message.sequence <= attach.after:
-                self.repeat -= 1
-                sent.append(encode(message))
-            elif message.sequence > attach.after and (stop is None or message.sequence <= stop) and size < _SLICE:
-                attach.after = message.sequence
-                if self.skip and message.sequence < attach.record.last:
-                    self.skip -= 1
+            if size >= limit or (stop is not None and message.sequence > stop):
+                break
+            if message.sequence <= attach.after:
+                if not self.repeat:
                     continue
-                sent.append(encode(message))
-                size += len(sent[-1])
+                self.repeat -= 1
+            elif self.skip and message.sequence < attach.record.last:
+                self.skip -= 1
+                attach.after = message.sequence
+                continue
+            attach.after = max(attach.after, message.sequence)
+            sent.append(encode(message))
+            size += len(sent[-1])
         return b"".join(sent)
 
     def _obey(self, op: dict[str, Any]) -> None:
@@ -264,3 +270,63 @@ class ModelPeer:
             record.end("killed")
             record.closed = True
         return {}
+
+
+class ModelLink:
+    """A link to such a host. Each connection is cut behind as many bytes to the client as ``cuts`` says."""
+
+    def __init__(self, host: ModelHost, *, cuts: Iterable[int] = (), errors: Iterable[Exception] = ()) -> None:
+        self.host = host
+        self.refusal: Exception | None = None
+        self.connections = 0
+        self._cuts: Iterator[int] = iter(cuts)
+        self._errors = list(errors)
+        self._streams: list[ModelStream] = []
+
+    async def connect(self) -> ModelStream:
+        if self._errors:
+            raise self._errors.pop(0)
+        self.connections += 1
+        self._streams.append(ModelStream(self.host.connect(), next(self._cuts, None)))
+        return self._streams[-1]
+
+    def greeted(self, hello: Mapping[str, Any]) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    def pump(self) -> None:
+        """The host has something new to say. From any thread."""
+        engine_loop().call(lambda: [stream.pump() for stream in self._streams])
+
+
+class ModelStream:
+    def __init__(self, peer: ModelPeer, cut: int | None) -> None:
+        self.closed = False
+        self._peer = peer
+        self._left = cut
+        self._data = bytearray()
+        self._news = asyncio.Event()
+
+    def pump(self) -> None:
+        self._data += self._peer.send()
+        self._news.set()
+
+    async def receive(self) -> bytes:
+        while not self._data and not self._peer.gone and self._left != 0:
+            self._news.clear()
+            await self._news.wait()
+        size = len(self._data) if self._left is None else self._left
+        piece = bytes(self._data[:size])
+        del self._data[: len(piece)]
+        if self._left is not None:
+            self._left -= len(piece)
+        return piece
+
+    async def send(self, data: bytes) -> None:
+        if self._peer.gone:
+            raise BrokenPipeError(32, "Broken pipe")
+        self._peer.receive(data)
+        self.pump()
+
+    async def aclose(self) -> None:
+        self.closed = True

@@ -72,7 +72,8 @@ class Worker:
         self._decoder = FrameDecoder()
         self._selector = selectors.DefaultSelector()
         self._selector.register(ours, selectors.EVENT_READ)
-        self._held: dict[int, float] = {}  # pipes that wait for FLUSHED, until when
+        self._asked = 0
+        self._held: dict[int, tuple[int, float]] = {}  # pipes that wait for which FLUSHED, until when
         self._frames: list[Frame] = []
         self.executions: dict[int, Execution] = {}
         self.replies: list[dict[str, Any]] = []
@@ -174,27 +175,26 @@ class Worker:
         """One turn of the host's loop."""
         now = time.monotonic()
         if self._held:
-            timeout = max(0.0, min(timeout, *(until - now for until in self._held.values())))
+            timeout = max(0.0, min(timeout, *(until - now for _, until in self._held.values())))
         ready = [key for key, _ in self._selector.select(timeout)]
         for key in ready:
             if key.data is not None and key.fd not in self._held:
                 self._look_at(key.data, key.fd)
         self._drain()
-        for pipe, until in list(self._held.items()):
-            if time.monotonic() > until:
+        for pipe, (number, until) in list(self._held.items()):
+            if self.flushes >= number or self.channel is None or time.monotonic() > until:
                 self._unhold(pipe)
 
     def _look_at(self, execution: Execution, pipe: int) -> None:
         pending = self.shared.pending and self.channel is not None
         self._drain()
-        if pipe not in execution.pipes:
-            return
-        if not pending:
+        if not pending or self.channel is None:
             self._read(execution, pipe)
         else:
-            if not self._held:
-                self.say(FrameType.FLUSH)
-            self._held[pipe] = time.monotonic() + 0.05
+            # One for each: the answer to an earlier one says nothing of what was written since.
+            self.say(FrameType.FLUSH)
+            self._asked += 1
+            self._held[pipe] = self._asked, time.monotonic() + 1.0
             self._selector.unregister(pipe)
 
     def _unhold(self, pipe: int) -> None:
@@ -202,9 +202,7 @@ class Worker:
         del self._held[pipe]
         execution = next(e for e in self.executions.values() if pipe in e.pipes)
         self._selector.register(pipe, selectors.EVENT_READ, execution)
-        self._drain()
-        if pipe in execution.pipes:
-            self._read(execution, pipe)
+        self._read(execution, pipe)
 
     def _read(self, execution: Execution, pipe: int) -> None:
         try:
@@ -247,8 +245,6 @@ class Worker:
             self.ready = json.loads(frame.payload)
         elif frame.type is FrameType.FLUSHED:
             self.flushes += 1
-            for pipe in list(self._held):
-                self._unhold(pipe)
         elif frame.type is FrameType.REPLY:
             self.replies.append(json.loads(frame.payload))
         else:

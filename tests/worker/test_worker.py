@@ -311,3 +311,16 @@ def test_every_interpreter_can_be_a_worker(worker_of: Callable[..., Worker], ver
         assert worker.wait(seen).complete.status == "interrupted"
     seen = worker.run("c", CommandRequest("echo command"))
     assert seen.text() == "command\n"
+
+
+def test_a_lack_of_memory_is_an_error_or_an_end(own_worker: Worker) -> None:
+    seen = own_worker.start("import resource\nresource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\nx = []\nwhile True: x.append(bytes(1 << 20))")
+    own_worker.until(lambda: seen.complete is not None or own_worker.channel is None)
+    if seen.complete is not None:
+        assert seen.of(ErrorMessage)[0].name == "MemoryError"
+
+
+def test_a_lack_of_descriptors_is_an_error_of_that_execution(own_worker: Worker) -> None:
+    own_worker.run("import resource, os\nlimits = resource.getrlimit(resource.RLIMIT_NOFILE)\nn = os.dup(1); os.close(n)\nresource.setrlimit(resource.RLIMIT_NOFILE, (n, limits[1]))")
+    seen = own_worker.run("print('not run')")
+    assert (seen.text(), seen.complete.status) == ("", "error")

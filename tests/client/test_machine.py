@@ -1,0 +1,477 @@
+"""What the client's machine says, and when it tries again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from support.model_host import ModelHost, ModelPeer
+
+from pyrepl_stream import (
+    ConnectionLostError,
+    CursorError,
+    GapMessage,
+    OutputMessage,
+    ProtocolError,
+    PyreplStreamError,
+    TargetError,
+    UnknownExecutionError,
+    UsageError,
+    WrongEpochError,
+)
+from pyrepl_stream.client.machine import Answered, Attached, Broken, Delivered, Event, Finished, Greeted, Machine
+from pyrepl_stream.client.retries import Retries
+from pyrepl_stream.host import protocol
+from pyrepl_stream.wire import encode
+
+
+def machine(**options: Any) -> Machine:
+    return Machine(**{"random": lambda: 1.0, "patience": 60.0, **options})
+
+
+def connected(client: Machine, host: ModelHost, now: float = 0.0) -> ModelPeer:
+    client.connecting()
+    client.connected(now)
+    return host.connect()
+
+
+def talk(client: Machine, peer: ModelPeer, now: float = 0.0) -> list[Event]:
+    """Exchange all that there is to say."""
+    events: list[Event] = []
+    while True:
+        asked = client.data_to_send()
+        peer.receive(asked)
+        said = peer.send()
+        if not asked and not said:
+            return events
+        events += client.receive(said, now)
+
+
+def execute(key: str = "k", code: str = "1", fresh: bool = False) -> dict[str, Any]:
+    return {"op": "execute", "execution": {"id": "a", "code": code}, "fresh": fresh, "key": key}
+
+
+def finished(events: list[Event]) -> Finished:
+    (found,) = [event for event in events if isinstance(event, Finished)]
+    return found
+
+
+def sequences(events: list[Event]) -> list[int]:
+    return [m.sequence for event in events if isinstance(event, Delivered) for m in event.messages]
+
+
+def hosted(count: int = 3) -> tuple[Machine, ModelHost, ModelPeer]:
+    """A machine whose execution has said `count` messages that it has not asked for yet."""
+    client, host = machine(), ModelHost()
+    client.request(execute(), 0.0)
+    peer = connected(client, host)
+    talk(client, peer)
+    for number in range(count):
+        host.records["a"].write(f"{number}\n")
+    return client, host, peer
+
+
+def test_nothing_is_connected_for_a_client_that_wants_nothing() -> None:
+    client = machine()
+    assert client.connect_at is None
+    client.request({"op": "ping"}, 0.0)
+    assert client.connect_at == 0.0
+
+
+def test_hello_comes_first_and_the_rest_when_it_was_answered() -> None:
+    client, host = machine(), ModelHost()
+    client.request(execute(), 0.0)
+    client.connecting()
+    client.connected(0.0)
+    hello = client.data_to_send()
+    assert [json.loads(line)["op"] for line in hello.splitlines()] == ["hello"]
+    peer = host.connect()
+    peer.receive(hello)
+    greeted, *_ = client.receive(peer.send(), 0.0)
+    assert isinstance(greeted, Greeted)
+    assert greeted.hello["session"] == "model"
+    assert json.loads(client.data_to_send())["epoch"] == host.epoch
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_an_attach_gives_what_comes_after(after: int) -> None:
+    client, host, peer = hosted()
+    number = client.attach("a", after, False, None, 0.0)
+    events = talk(client, peer)
+    assert isinstance(events[0], Attached)
+    assert events[0].record["last"] == 3
+    assert sequences(events) == list(range(after + 1, 4))
+    host.records["a"].end()
+    events = talk(client, peer)
+    assert sequences(events) == [4]
+    assert finished(events) == Finished(number)
+
+
+def test_an_attach_after_the_end_is_finished_at_once() -> None:
+    client, host, peer = hosted()
+    host.records["a"].end()
+    client.attach("a", 4, False, None, 0.0)
+    events = talk(client, peer)
+    assert sequences(events) == []
+    assert finished(events).error is None
+
+
+def test_an_attach_between_complete_and_late_output_is_finished_at_once() -> None:
+    client, host, peer = hosted()
+    host.records["a"].end()
+    host.records["a"].write("late\n")
+    client.attach("a", 4, False, None, 0.0)
+    events = talk(client, peer)
+    assert sequences(events) == []
+    assert finished(events).error is None
+
+
+@pytest.mark.parametrize("after", [4, 2**63 - 1, 2**63, 10**30])
+def test_an_attach_beyond_the_end_is_a_cursor_error(after: int) -> None:
+    client, host, peer = hosted()
+    client.attach("a", after, False, None, 0.0)
+    assert isinstance(finished(talk(client, peer)).error, CursorError)
+
+
+def test_an_attach_to_another_epoch_is_an_error() -> None:
+    client, host, peer = hosted()
+    client.attach("a", 0, False, "another", 0.0)
+    assert isinstance(finished(talk(client, peer)).error, WrongEpochError)
+
+
+def test_an_attach_to_what_is_not_there_is_an_error() -> None:
+    client, host, peer = hosted()
+    client.attach("b", 0, False, None, 0.0)
+    assert isinstance(finished(talk(client, peer)).error, UnknownExecutionError)
+
+
+def test_an_error_of_the_host_keeps_its_kind_and_its_text() -> None:
+    client, host, peer = hosted()
+    client.request(execute("other", code="2"), 0.0)
+    (answer,) = talk(client, peer)
+    assert isinstance(answer, Answered)
+    assert isinstance(answer.error, UsageError)
+    assert str(answer.error) == "there is one of other code"
+
+
+def test_following_goes_on_behind_complete_until_the_record_is_closed() -> None:
+    client, host, peer = hosted()
+    host.records["a"].end()
+    client.attach("a", 0, True, None, 0.0)
+    talk(client, peer)
+    host.records["a"].write("late\n")
+    assert sequences(talk(client, peer)) == [5]
+    host.records["a"].closed = True
+    assert finished(talk(client, peer)).error is None
+
+
+def test_a_peek_leaves_no_attach_behind() -> None:
+    client, host, peer = hosted()
+    client.peek("a", None, 0.0)
+    answer, *others = talk(client, peer)
+    assert isinstance(answer, Answered)
+    assert (answer.record["last"], answer.record["status"], others) == (3, "running", [])
+    host.records["a"].end()
+    assert talk(client, peer) == []
+
+
+def test_what_was_not_answered_is_asked_again_over_the_next_link() -> None:
+    client, host = machine(), ModelHost()
+    client.request(execute(), 0.0)
+    peer = connected(client, host)
+    peer.receive(client.data_to_send())
+    client.receive(peer.send(), 0.0)
+    peer.receive(client.data_to_send())  # it is begun, and the answer is cut off
+    client.disconnected(1.0, TargetError("cut"))
+    peer = connected(client, host, 2.0)
+    answers = [event for event in talk(client, peer, 2.0) if isinstance(event, Answered)]
+    assert [answer.record["new"] for answer in answers] == [False]
+    assert answers[0].again
+    assert host.started == {"k": 1}
+
+
+def test_fresh_happens_once_however_often_it_is_asked() -> None:
+    client, host, peer = hosted()
+    client.request(execute("fresh", fresh=True), 0.0)
+    peer.receive(client.data_to_send())
+    client.disconnected(1.0, TargetError("cut"))
+    talk(client, connected(client, host, 2.0), 2.0)
+    assert host.started == {"k": 1, "fresh": 1}
+
+
+def test_a_start_that_another_host_was_asked_for_is_a_wrong_epoch() -> None:
+    client, host = machine(), ModelHost()
+    client.request(execute(), 0.0)
+    peer = connected(client, host)
+    peer.receive(client.data_to_send())
+    client.receive(peer.send(), 0.0)
+    client.data_to_send()  # it is lost on the way
+    host.restart()
+    client.disconnected(1.0, TargetError("cut"))
+    (answer,) = [e for e in talk(client, connected(client, host, 2.0), 2.0) if isinstance(e, Answered)]
+    assert isinstance(answer.error, WrongEpochError)
+    assert host.started == {}
+
+
+def test_a_reader_goes_on_over_the_next_link_where_it_was() -> None:
+    client, host, peer = hosted()
+    client.attach("a", 0, False, None, 0.0)
+    talk(client, peer)
+    client.disconnected(1.0, TargetError("cut"))
+    host.records["a"].write("more\n")
+    events = talk(client, connected(client, host, 2.0), 2.0)
+    assert sequences(events) == [4]
+    assert not any(isinstance(event, Attached) for event in events)
+
+
+def test_credit_comes_back_as_the_reader_takes_what_came() -> None:
+    client, host, peer = hosted(0)
+    client._window = 1000  # as its caller gives it
+    number = client.attach("a", 0, False, None, 0.0)
+    for _ in range(40):
+        host.records["a"].write("x" * 100)
+    events = talk(client, peer)
+    unread = [event.size for event in events if isinstance(event, Delivered)]
+    assert 1000 <= sum(unread) < 1400
+    assert talk(client, peer) == []
+    client.consumed(number, sum(unread))
+    assert sequences(talk(client, peer))[0] == sequences(events)[-1] + 1
+
+
+def test_a_display_of_many_parts_is_larger_than_the_window_and_comes() -> None:
+    from pyrepl_stream import DisplayMessage
+
+    client, host, peer = hosted(0)
+    client.attach("a", 0, False, None, 0.0)
+    host.records["a"].say(DisplayMessage(data={"text/plain": "x" * 5_000_000}))
+    events = talk(client, peer)
+    assert sequences(events) == [1]
+
+
+def test_a_gap_that_begins_before_is_cut_to_what_is_missing() -> None:
+    client, host, peer = hosted(2)
+    number = client.attach("a", 0, False, None, 0.0)
+    talk(client, peer)
+    gap = GapMessage(execution_id="a", sequence=9, first=1, bytes=100)
+    data = encode(gap)
+    wire = next(iter(client._wires))
+    head = protocol.line({"type": "slice", "attach": wire, "bytes": len(data)})
+    (delivered,) = client.receive(head + data, 0.0)
+    assert isinstance(delivered, Delivered)
+    assert delivered.attach == number
+    assert (delivered.messages[0].span_start, delivered.messages[0].sequence) == (3, 9)
+    assert delivered.messages[0].bytes is None  # type: ignore[attr-defined]
+
+
+def test_a_hole_is_mended_by_attaching_anew() -> None:
+    client, host, peer = hosted(0)
+    client.attach("a", 0, False, None, 0.0)
+    talk(client, peer)
+    peer.skip = 1
+    for number in range(5):
+        host.records["a"].write(f"{number}\n")
+    assert sequences(talk(client, peer)) == [1, 2, 3, 4, 5]
+
+
+def test_holes_without_end_are_an_error_of_that_execution_alone() -> None:
+    client, host, peer = hosted(0)
+    client.request({"op": "ping"}, 0.0)
+    number = client.attach("a", 0, False, None, 0.0)
+    for count in range(5):
+        host.records["a"].write(f"{count}\n")
+    events: list[Event] = []
+    while not any(isinstance(event, Finished) for event in events):
+        peer.skip = 1000
+        events += talk(client, peer)
+        if any(isinstance(event, Broken) for event in events[-1:]):
+            client.disconnected(0.0, TargetError("broken"))
+            peer = connected(client, host)
+    assert finished(events).attach == number
+    assert isinstance(finished(events).error, ProtocolError)
+    assert "cannot be read: message 5 came where 1 is the next" in str(finished(events).error)
+
+
+def test_a_silent_host_is_asked_for_a_word_and_given_up_after_three() -> None:
+    client, host, peer = hosted()
+    client.attach("a", 0, True, None, 0.0)
+    talk(client, peer)
+    asked = []
+    while True:
+        assert client.tick_at is not None
+        now = client.tick_at
+        assert client.tick(now - 0.01) == []
+        events = client.tick(now)
+        if events:
+            break
+        asked.append((now, json.loads(client.data_to_send())["op"]))
+    assert asked == [(5.0, "ping"), (10.0, "ping"), (15.0, "ping")]
+    assert now == 20.0
+    assert isinstance(events[0], Broken)
+    assert "not said a word for 20 s" in str(events[0].error)
+
+
+def test_a_host_that_answers_pings_is_alive() -> None:
+    client, host, peer = hosted()
+    client.attach("a", 0, True, None, 0.0)
+    talk(client, peer)
+    for _ in range(20):
+        assert client.tick_at is not None
+        now = client.tick_at
+        client.tick(now)
+        assert talk(client, peer, now) == []
+    assert peer.pings == 20
+
+
+def test_a_client_that_waits_for_nothing_does_not_ping() -> None:
+    client, _, _ = hosted()
+    assert client.tick_at is None
+
+
+def test_silence_before_something_was_asked_means_nothing() -> None:
+    client, _, _ = hosted()
+    client.request({"op": "ping"}, 1000.0)
+    assert client.tick_at == 1005.0
+
+
+def test_delays_double_from_a_tenth_of_a_second_to_ten() -> None:
+    retries = Retries(lambda: 1.0)
+    delays = []
+    for _ in range(10):
+        assert retries.failed(0.0, 60.0)
+        delays.append(retries.at)
+    assert delays == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0]
+    retries.reset()
+    retries.failed(0.0, 60.0)
+    assert retries.at == 0.1
+
+
+def test_chance_shortens_a_delay_by_up_to_a_half() -> None:
+    retries = Retries(lambda: 0.0)
+    retries.failed(0.0, 60.0)
+    assert retries.at == 0.05
+
+
+def test_a_host_that_was_reached_is_sought_as_long_as_patience_lasts() -> None:
+    client, host, peer = hosted()
+    number = client.attach("a", 0, True, None, 0.0)
+    talk(client, peer)
+    now, events = 100.0, client.disconnected(100.0, TargetError("cut"))
+    tries = 0
+    while not events:
+        assert client.connect_at is not None
+        now = client.connect_at
+        client.connecting()
+        events = client.disconnected(now, TargetError("nobody there"))
+        tries += 1
+    assert events == [finished(events)]
+    assert finished(events).attach == number
+    assert isinstance(finished(events).error, ConnectionLostError)
+    assert 160.0 <= now < 171.0
+    assert 10 < tries < 15
+
+
+def test_a_host_that_was_never_reached_is_given_up_soon() -> None:
+    client = machine()
+    client.request({"op": "ping"}, 0.0)
+    events: list[Event] = []
+    for _ in itertools.takewhile(lambda _: not events, range(100)):
+        assert client.connect_at is not None
+        events = client.disconnected(client.connect_at, TargetError("nobody there"))
+    (answer,) = events
+    assert isinstance(answer, Answered)
+    assert type(answer.error) is TargetError
+
+
+def test_what_makes_no_sense_is_not_tried_again() -> None:
+    client = machine()
+    client.request({"op": "ping"}, 0.0)
+    (answer,) = client.disconnected(0.0, UsageError("no such thing"))
+    assert isinstance(answer, Answered)
+    assert str(answer.error) == "no such thing"
+    assert client.connect_at is None
+
+
+def test_a_link_that_delivers_a_message_each_time_is_never_given_up() -> None:
+    client, host, peer = hosted(0)
+    client.attach("a", 0, False, None, 0.0)
+    talk(client, peer)
+    now = 0.0
+    for _ in range(100):
+        assert client.disconnected(now, TargetError("cut")) == []
+        assert client.connect_at is not None
+        assert client.connect_at - now == pytest.approx(0.1)
+        now = client.connect_at
+        peer = connected(client, host, now)
+        host.records["a"].write("more\n")
+        now += 1.0
+        assert len(sequences(talk(client, peer, now))) == 1
+
+
+def test_a_link_that_is_cut_before_any_message_backs_off() -> None:
+    client, host, peer = hosted(0)
+    client.attach("a", 0, False, None, 0.0)
+    talk(client, peer)
+    now, tries = 0.0, 0
+    while client.disconnected(now, TargetError("cut")) == []:
+        assert client.connect_at is not None
+        now = client.connect_at
+        talk(client, connected(client, host, now), now)
+        tries += 1
+    assert tries < 15
+
+
+def test_a_host_of_another_protocol_is_an_error_that_says_what_to_do() -> None:
+    client = machine()
+    client.request({"op": "ping"}, 0.0)
+    client.connecting()
+    client.connected(0.0)
+    answer = {"request": 2, "protocol": 99, "version": "9.9", "epoch": "e"}
+    failed, broken = client.receive(protocol.line(answer), 0.0)
+    assert isinstance(failed, Answered)
+    assert isinstance(broken, Broken)
+    assert "speaks protocol 99" in str(failed.error)
+    assert "9.9" in str(failed.error)
+
+
+@pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH\n", b"[]\n", b'{"request": 2}\n', b"\xff\n", b'{"request":[]}\n'])
+def test_what_is_no_host_breaks_the_link(data: bytes) -> None:
+    client = machine()
+    client.request({"op": "ping"}, 0.0)
+    client.connecting()
+    client.connected(0.0)
+    (broken,) = client.receive(data, 0.0)
+    assert isinstance(broken, Broken)
+    assert isinstance(broken.error, TargetError)
+
+
+def test_an_error_without_a_request_ends_everything() -> None:
+    client, host, peer = hosted()
+    client.attach("a", 0, True, None, 0.0)
+    (broken,) = client.receive(protocol.line({"error": "protocol", "message": "what?"}), 0.0)
+    assert isinstance(broken, Broken)
+    events = client.disconnected(0.0, broken.error)
+    assert str(finished(events).error) == "what?"
+
+
+def test_lines_and_fields_of_a_newer_host_are_ignored() -> None:
+    client, host, peer = hosted()
+    assert client.receive(protocol.line({"type": "weather", "sun": True}), 0.0) == []
+
+
+def test_an_error_of_an_unknown_kind_is_one_of_ours() -> None:
+    client, host, peer = hosted()
+    number = client.request({"op": "ping"}, 0.0)
+    (answer,) = client.receive(protocol.line({"request": number, "error": "newer", "message": "x"}), 0.0)
+    assert isinstance(answer, Answered)
+    assert type(answer.error) is PyreplStreamError
+
+
+def test_output_for_a_reader_that_has_left_goes_nowhere() -> None:
+    client, host, peer = hosted()
+    number = client.attach("a", 0, False, None, 0.0)
+    peer.receive(client.data_to_send())
+    client.detach(number)
+    assert client.receive(peer.send(), 0.0) == []
+    assert OutputMessage is type(host.records["a"].messages[0])

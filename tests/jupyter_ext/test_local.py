@@ -1,0 +1,176 @@
+"""Cells in sessions of this machine, which is where they run by default, in real kernels."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from support.interpreters import VERSIONS, interpreters
+from support.kernels import Cell, Kernel
+
+pytestmark = pytest.mark.kernel
+
+BOTH = pytest.mark.parametrize("before", ["", "%%time\n"], ids=["awaited", "blocking"])
+
+
+def test_output_comes_while_the_cell_runs(any_kernel: Kernel, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+
+    def on_message(message: dict, cell: Cell) -> None:
+        if "first" in cell.text():
+            go.touch()
+
+    cell = any_kernel.run(
+        f"%%remote_stream\nimport os, time\nprint('first')\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\nprint('second')",
+        on_message=on_message,
+    )
+    assert (cell.ok, cell.text()) == (True, "first\nsecond\n")
+
+
+def test_a_session_has_a_namespace_of_its_own_that_lasts(any_kernel: Kernel) -> None:
+    assert any_kernel.run("here = 1").ok
+    assert any_kernel.run("%%remote_stream\nimport os\nthere = os.getpid()").ok
+    cell = any_kernel.run("%%remote_stream local:\nprint('here' in globals(), there == os.getpid())")
+    assert cell.text() == "False True\n"
+    assert any_kernel.run("import os; print('there' in globals())").text() == "False\n"
+    assert any_kernel.run("%%remote_stream local:other\nprint('there' in globals())").text() == "False\n"
+
+
+def test_the_value_of_the_last_expression_is_the_result_of_the_cell(any_kernel: Kernel) -> None:
+    cell = any_kernel.run("%%remote_stream\n6 * 7")
+    assert cell.of("execute_result")[0]["data"] == {"text/plain": "42"}
+    assert cell.of("execute_result")[0]["execution_count"] == cell.reply["execution_count"]
+
+
+def test_the_worker_has_an_ipython_of_its_own(any_kernel: Kernel) -> None:
+    cell = any_kernel.run(
+        "%%remote_stream\nfrom IPython.display import HTML, display\n%env ANSWER=42\n!echo $ANSWER\ndisplay(HTML('<b>x</b>'))"
+    )
+    assert "42" in cell.text().replace("\r", "").split("\n")
+    assert cell.of("display_data")[0]["data"]["text/html"] == "<b>x</b>"
+
+
+def test_a_failure_fails_the_cell_with_the_traceback_of_the_code_only(any_kernel: Kernel) -> None:
+    cell = any_kernel.run("%%remote_stream\ndef f():\n    1/0\nf()")
+    assert (cell.reply["ename"], cell.reply["evalue"]) == ("ZeroDivisionError", "division by zero")
+    assert "1/0" in cell.traceback
+    for word in ("pyrepl_stream", "jupyter_ext", "get_ipython"):
+        assert word not in cell.traceback
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "code", ["time.sleep(1000)", "await asyncio.sleep(1000)", "subprocess.run(['sleep', '1000'])"]
+)
+def test_stop_interrupts_what_waits_and_keeps_the_namespace(any_kernel: Kernel, before: str, code: str) -> None:
+    cell = any_kernel.run(
+        f"{before}%%remote_stream\nimport asyncio, subprocess, time\nkept = 7\nprint('go')\n{code}",
+        on_message=any_kernel.interrupt_on("go"),
+    )
+    assert cell.reply["ename"] == "KeyboardInterrupt"
+    assert any_kernel.run("%%remote_stream\nprint(kept)").text() == "7\n"
+
+
+@BOTH
+def test_input_and_getpass_ask_the_front_end(any_kernel: Kernel, before: str) -> None:
+    code = "import getpass\nprint(input('name? ') + getpass.getpass())"
+    assert "bobbob\n" in any_kernel.run(f"{before}%%remote_stream\n{code}", answer="bob").text()
+
+
+def test_a_front_end_that_cannot_ask_is_the_end_of_the_input(any_kernel: Kernel) -> None:
+    assert not any_kernel.run("%%remote_stream\ninput('name? ')").ok
+    assert any_kernel.run("%%remote_stream\nprint('alive')").text() == "alive\n"
+
+
+def test_cells_run_one_after_the_other_and_say_what_they_wait_for(any_kernel: Kernel, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    wait = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    assert any_kernel.run(f"%%remote_stream local:queue --as long --detach --fresh\n{wait}").ok
+
+    def on_message(message: dict, cell: Cell) -> None:
+        if "queued" in cell.text("stderr"):
+            go.touch()
+
+    cell = any_kernel.run("%%remote_stream local:queue\nprint('mine')", on_message=on_message)
+    assert (cell.text("stderr"), cell.text()) == ("[queued behind long]\n", "mine\n")
+
+
+def test_a_worker_that_dies_fails_the_cell_and_says_so(any_kernel: Kernel) -> None:
+    cell = any_kernel.run("%%remote_stream local:dying\nimport os\nprint('last words')\nos._exit(3)")
+    assert cell.text() == "last words\n"
+    assert (cell.reply["ename"], "exited with code 3" in cell.reply["evalue"]) == ("ExecutionFailed", True)
+    cell = any_kernel.run("%%remote_stream local:dying\nprint('again')")
+    assert "nothing is defined yet" in cell.text("stderr")
+    assert cell.text() == "again\n"
+
+
+def test_the_timeout_fails_the_cell(any_kernel: Kernel) -> None:
+    cell = any_kernel.run("%%remote_stream --timeout 0.3\nimport time\ntime.sleep(1000)")
+    assert (cell.reply["ename"], "0.3 s" in cell.reply["evalue"]) == ("TimeoutError", True)
+
+
+def test_where_a_session_runs_is_said_at_its_start(any_kernel: Kernel, tmp_path: Path) -> None:
+    line = f"%%remote_stream local:placed --cwd {tmp_path} --env A=1 --env B='x y'"
+    code = "import os\nprint(os.getcwd(), os.environ['A'], os.environ['B'])"
+    assert any_kernel.run(f"{line}\n{code}").text() == f"{tmp_path} 1 x y\n"
+    assert any_kernel.run(f"%%remote_stream local:placed\n{code}").text() == f"{tmp_path} 1 x y\n"
+    said = any_kernel.run(f"%%remote_stream local:placed --cwd /\n{code}").text("stderr")
+    assert "runs already" in said
+    assert "pyrepl-stream close placed" in said
+
+
+def test_another_interpreter_needs_nothing_of_ours(any_kernel: Kernel) -> None:
+    known = interpreters()
+    other = next((known[version] for version in VERSIONS if known.get(version, sys.executable) != sys.executable), None)
+    if other is None:
+        pytest.skip("there is no other interpreter here")
+    cell = any_kernel.run(f"%%remote_stream local:other-python --python {other}\nimport sys\nprint(sys.executable)")
+    assert cell.text().strip() == other
+
+
+def test_events_and_filters_work_as_in_threads(any_kernel: Kernel) -> None:
+    code = "print('keep 1'); print('drop'); print('{\"type\": \"step\", \"n\": 1}')"
+    cell = any_kernel.run(f"%%remote_stream --exclude drop --format json --events found --out run\n{code}")
+    assert cell.text() == "keep 1\n"
+    assert any_kernel.run("print([e.data['n'] for e in found], run.status, repr(run.stdout))").text().startswith("[1] ok 'keep 1")
+
+
+def test_a_profile_runs_in_the_kernels_process_unless_a_session_is_named(any_kernel: Kernel, tmp_path: Path) -> None:
+    tool = 'command = ["sh", "-c", "cat; echo $PPID"]\nprompt = "stdin"\n'
+    (tmp_path / "profiles.toml").write_text(f"[tool]\n{tool}")
+    assert any_kernel.run(f"import os; os.environ['PYREPL_STREAM_CONFIG_DIR'] = {str(tmp_path)!r}").ok
+    kernel = any_kernel.run("print(os.getpid())").text().strip()
+    worker = any_kernel.run("%%remote_stream\nimport os; print(os.getpid())").text().strip()
+    assert any_kernel.run("%%remote_stream --profile tool\nhi ").text().split() == ["hi", kernel]
+    assert any_kernel.run("%%remote_stream local: --profile tool\nhi ").text().split() == ["hi", worker]
+
+
+@BOTH
+def test_usage_errors_are_one_clear_line(any_kernel: Kernel, before: str) -> None:
+    for line, says in {
+        "local:a/b": "'a/b' is no name of a session",
+        "--as a/b": "'a/b' is no execution id",
+        "--python no-such-environment": "no conda environment",
+        "--python /no/such/python": "is no interpreter that could be run",
+        "local:new --cwd /no/such/folder": "/no/such/folder",
+    }.items():
+        cell = any_kernel.run(f"{before}%%remote_stream {line}\nprint('never')")
+        assert says in cell.text("stderr"), cell.text("stderr") + cell.traceback
+        assert "Traceback" not in cell.text("stderr")
+        assert "never" not in cell.text()
+
+
+def test_targets_names_what_there_is(any_kernel: Kernel) -> None:
+    assert any_kernel.run("%%remote_stream local:listed\n1").ok
+    said = any_kernel.run("%remote_stream targets").text()
+    assert "local:listed" in said
+    assert "thread:" in said
+
+
+def test_a_kernel_that_is_told_to_end_leaves_the_session_running(fresh_kernel: Kernel) -> None:
+    assert fresh_kernel.run("%load_ext jupyter_ext").ok
+    pid = int(fresh_kernel.run("%%remote_stream\nimport os\nprint(os.getpid())").text())
+    assert fresh_kernel.run("%unload_ext jupyter_ext").ok
+    assert fresh_kernel.run("%load_ext jupyter_ext").ok
+    assert int(fresh_kernel.run("%%remote_stream\nprint(os.getpid())").text()) == pid
