@@ -14,6 +14,7 @@ from pyrepl_stream import (
     EventMessage,
     ExecutionResult,
     GapMessage,
+    InputRequestMessage,
     Message,
     MessageType,
     OutputMessage,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ def test_names_that_could_lead_elsewhere_are_refused(name: str) -> None:
 
 
 @pytest.fixture
-def echo_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def echo_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = tmp_path / "echo-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: echo\nVersion: 1.0\n")
@@ -81,7 +80,6 @@ def echo_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         "class EchoLink:\n    def __init__(self, rest, *, loud=False):\n        self.rest, self.loud = rest, loud\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield
 
 
 def test_schemes_of_others_are_found_by_their_entry_point(echo_installed: None) -> None:

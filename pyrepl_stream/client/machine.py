@@ -17,7 +17,18 @@ from ..messages import CompleteMessage, GapMessage, Message
 from ..wire import Decoder
 from .retries import Retries
 
-__all__ = ("Answered", "Attached", "Broken", "Delivered", "Event", "Finished", "Greeted", "LIVE", "Machine", "WINDOW")
+__all__ = (
+    "Answered",
+    "Attached",
+    "Broken",
+    "Delivered",
+    "Event",
+    "Finished",
+    "Greeted",
+    "LIVE",
+    "Machine",
+    "WINDOW",
+)
 
 WINDOW = 1 << 20
 """Bytes of one attach that may be under way, or here and unread."""

@@ -13,6 +13,8 @@ import sys
 from types import FrameType
 from typing import Any, Callable, Optional, TypeVar
 
+from ..engine.context import current
+from ..engine.run import Run
 from .shared import SharedState
 
 __all__ = ("Interrupts",)
@@ -30,6 +32,8 @@ class Interrupts:
         self._ordinal = 0
         self._guard: Optional[FrameType] = None  # what is called by this frame may be interrupted
         self._task: Optional[asyncio.Task[Any]] = None  # what a signal that finds its loop waiting cancels
+        self._run: Optional[Run] = None
+        self._asked = False  # for a cancellation that the loop has not come round to
         self.cancelled = False
         """Whether the task was cancelled by a signal."""
 
@@ -38,17 +42,17 @@ class Interrupts:
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
 
-    def guard(self, ordinal: int, function: Callable[[], T]) -> T:
+    def guard(self, run: Run, ordinal: int, function: Callable[[], T]) -> T:
         """Call ``function``: while it runs, interrupts of the execution raise KeyboardInterrupt in it."""
-        self._ordinal = ordinal
-        self.cancelled = False
+        self._run, self._ordinal = run, ordinal
+        self.cancelled = self._asked = False
         self._guard = sys._getframe()
         try:
             return self._begin(function)
         finally:
             # A signal that comes here finds this frame, and does nothing: the code has ended.
             self._guard = None
-            self._task = None
+            self._task = self._run = None
 
     def task(self, task: Optional[asyncio.Task[Any]]) -> None:
         """What the guarded function does is to wait for ``task``: a signal cancels it."""
@@ -63,16 +67,23 @@ class Interrupts:
         if self._guard is None or frame is self._guard or self._shared.interrupted != self._ordinal:
             return
         task = self._task
-        if task is not None and frame is not None and _waits(task, frame):
-            self.cancelled = True
-            task.get_loop().call_soon_threadsafe(task.cancel)
-            return
-        raise KeyboardInterrupt
+        if task is None or frame is None or not self._is_to_cancel(task, frame):
+            raise KeyboardInterrupt
+        self.cancelled = self._asked = True
+        task.get_loop().call_soon_threadsafe(self._cancel, task)
+
+    def _is_to_cancel(self, task: asyncio.Task[Any], frame: FrameType) -> bool:
+        """Whether what was found at work is no code of this execution."""
+        if asyncio.current_task(task.get_loop()) is None and _is_of_loop(frame):
+            return True
+        # Code that an earlier execution has left on the loop: it is not meant, unless it holds the loop.
+        return current.get() is not self._run and not self._asked
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        self._asked = False
+        task.cancel()
 
 
-def _waits(task: asyncio.Task[Any], frame: FrameType) -> bool:
-    """Whether the loop of ``task``, and no code of a user, is what was found at work."""
-    if asyncio.current_task(task.get_loop()) is not None:
-        return False
+def _is_of_loop(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
     return isinstance(name, str) and name.startswith(_LOOP)

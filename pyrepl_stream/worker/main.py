@@ -13,6 +13,7 @@ import platform
 import signal
 import socket
 import sys
+import warnings
 from collections import deque
 from typing import Any, Callable, Optional
 
@@ -48,6 +49,8 @@ def main(channel: int, shared: int) -> None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape", write_through=True)
     with contextlib.suppress(ValueError, OSError, RuntimeError):
         faulthandler.enable(2)  # what ends the process is said where its output goes
+    # The other thread that there always is: ours, and what it needs for a fork is done.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     descriptor = out_of_reach(shared)
     state = SharedState(descriptor)
     os.close(descriptor)

@@ -100,6 +100,7 @@ class MainThread:
             try:
                 self.loop.run_until_complete(task)
             except KeyboardInterrupt:  # in its code; or in what others have left on the loop
+                self.interrupts.cancelled = True
                 task.cancel()
             except BaseException:  # its own is looked at below; what others raise is theirs
                 if not task.done() and not self.loop.is_closed():
@@ -165,7 +166,7 @@ class CellBody:
         process = os.getpid()
         with bound(run):
             try:
-                return self._main.interrupts.guard(self._ordinal, self._run_code)
+                return self._main.interrupts.guard(run, self._ordinal, self._run_code)
             except BaseException as exc:
                 if isinstance(exc, asyncio.CancelledError) and self._main.interrupts.cancelled:
                     exc = KeyboardInterrupt().with_traceback(exc.__traceback__)

@@ -37,7 +37,10 @@ def says(*texts: str, end: bool = True) -> Callable[[Record], None]:
     return start
 
 
-def hosted(start: Callable[[Record], object] = says("a\n", "b\n"), **options: Any) -> tuple[ModelHost, ModelLink]:
+TWO_LINES = says("a\n", "b\n")
+
+
+def hosted(start: Callable[[Record], object] = TWO_LINES, **options: Any) -> tuple[ModelHost, ModelLink]:
     host = ModelHost()
     host.on_start = start
     return host, ModelLink(host, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -21,7 +20,16 @@ from pyrepl_stream import (
     UsageError,
     WrongEpochError,
 )
-from pyrepl_stream.client.machine import Answered, Attached, Broken, Delivered, Event, Finished, Greeted, Machine
+from pyrepl_stream.client.machine import (
+    Answered,
+    Attached,
+    Broken,
+    Delivered,
+    Event,
+    Finished,
+    Greeted,
+    Machine,
+)
 from pyrepl_stream.client.retries import Retries
 from pyrepl_stream.host import protocol
 from pyrepl_stream.wire import encode
@@ -376,7 +384,7 @@ def test_a_host_that_was_never_reached_is_given_up_soon() -> None:
     client = machine()
     client.request({"op": "ping"}, 0.0)
     events: list[Event] = []
-    for _ in itertools.takewhile(lambda _: not events, range(100)):
+    while not events:
         assert client.connect_at is not None
         events = client.disconnected(client.connect_at, TargetError("nobody there"))
     (answer,) = events

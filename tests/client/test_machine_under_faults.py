@@ -11,7 +11,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from support.model_host import ModelHost, ModelPeer
 
 from pyrepl_stream import CompleteMessage, Message, TargetError, WrongEpochError
-from pyrepl_stream.client.machine import Answered, Attached, Broken, Delivered, Event, Finished, Greeted, Machine
+from pyrepl_stream.client.machine import (
+    Answered,
+    Attached,
+    Broken,
+    Delivered,
+    Event,
+    Finished,
+    Greeted,
+    Machine,
+)
 
 WINDOW = 600
 LINE = 250  # bytes, at most, by which a slice exceeds the credit
@@ -60,29 +69,29 @@ class World(RuleBasedStateMachine):
 
     # -- verbs ---------------------------------------------------------------------------------
 
-    @rule(id=st.sampled_from(IDS), fresh=st.booleans())
-    def execute(self, id: str, fresh: bool) -> None:
+    @rule(name=st.sampled_from(IDS), fresh=st.booleans())
+    def execute(self, name: str, fresh: bool) -> None:
         self.keys += 1
-        request = {"id": id, "code": f"code of {id}"}
+        request = {"id": name, "code": f"code of {name}"}
         op = {"op": "execute", "execution": request, "fresh": fresh, "key": f"key {self.keys}"}
         self.asked[self.machine.request(op, self.now)] = op
 
     @precondition(lambda self: self.epochs)
     @rule(data=st.data(), after=st.integers(0, 3), follow=st.booleans())
     def attach(self, data: st.DataObject, after: int, follow: bool) -> None:
-        id = data.draw(st.sampled_from(sorted(self.epochs)))
-        record = self.host.records[id]
-        if record.epoch == self.epochs[id]:
+        name = data.draw(st.sampled_from(sorted(self.epochs)))
+        record = self.host.records[name]
+        if record.epoch == self.epochs[name]:
             after = min(after, record.last)
-            number = self.machine.attach(id, after, follow, record.epoch, self.now)
-            self.readings[number] = Reading(id, follow, after, record.epoch)
+            number = self.machine.attach(name, after, follow, record.epoch, self.now)
+            self.readings[number] = Reading(name, follow, after, record.epoch)
 
     @precondition(lambda self: self.epochs)
     @rule(data=st.data())
     def interrupt(self, data: st.DataObject) -> None:
-        id = data.draw(st.sampled_from(sorted(self.epochs)))
+        name = data.draw(st.sampled_from(sorted(self.epochs)))
         self.keys += 1
-        op = {"op": "interrupt", "id": id, "key": f"key {self.keys}"}
+        op = {"op": "interrupt", "id": name, "key": f"key {self.keys}"}
         self.asked[self.machine.request(op, self.now)] = op
 
     @precondition(lambda self: self.readings)
@@ -185,10 +194,10 @@ class World(RuleBasedStateMachine):
     def _heard(self, event: Answered) -> None:
         op = self.asked[event.request]
         if event.error is None and op["op"] == "execute":
-            id = op["execution"]["id"]  # type: ignore[index]
-            self.epochs[id] = event.record["epoch"]
-            number = self.machine.attach(id, 0, False, self.epochs[id], self.now)
-            self.readings[number] = Reading(id, False, 0, self.epochs[id])
+            name = op["execution"]["id"]  # type: ignore[index]
+            self.epochs[name] = event.record["epoch"]
+            number = self.machine.attach(name, 0, False, self.epochs[name], self.now)
+            self.readings[number] = Reading(name, False, 0, self.epochs[name])
 
     def _read(self, reading: Reading, event: Attached | Delivered | Finished) -> None:
         assert not reading.finished, "nothing comes behind the end"

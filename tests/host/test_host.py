@@ -476,7 +476,8 @@ def test_the_worker_gets_directory_and_environment(
 
 
 def test_the_worker_runs_under_another_interpreter(make: Callable[..., RunningHost]) -> None:
-    version, python = list(interpreters().items())[-1]
+    version = next(version for version in VERSIONS if version in interpreters())
+    python = interpreters()[version]
     client = make(python=python).client()
     assert client.run("import sys\nprint('%d.%d' % sys.version_info[:2])", "one").text() == f"{version}\n"
 

@@ -156,7 +156,7 @@ def test_what_nobody_reads_ends_and_is_kept_in_bounds(
     with host.client() as client:
         client.execute(f"for i in range({size}): print('x' * 999_999)", "one")
     client = host.client()
-    wait_until(lambda: client.ask(op="list")["executions"][0]["status"] != "running")
+    wait_until(lambda: client.ask(op="list")["executions"][0]["status"] != "running", patience=30 + size / 10)
     attached = client.read("one")
     attached.assert_whole()
     assert attached.complete.success

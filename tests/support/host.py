@@ -242,18 +242,8 @@ def running_hosts() -> Iterator[Callable[..., RunningHost]]:
             host.end()
 
 
-def processes_of(execution_mark: str) -> list[int]:
-    """Pids of living processes that have the text in their environment."""
-    found = []
-    for name in os.listdir("/proc"):
-        with contextlib.suppress(OSError):
-            if name.isdigit() and execution_mark.encode() in Path(f"/proc/{name}/environ").read_bytes():
-                found.append(int(name))
-    return found
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from pyrepl_stream.worker.requests import CommandRequest
 
 def test_it_says_what_it_is(worker: Worker) -> None:
     assert worker.ready["pid"] == worker.process.pid
-    assert worker.ready["python"] == "{}.{}.{}".format(*sys.version_info[:3])
+    assert worker.ready["python"] == platform.python_version()
     assert worker.ready["ipython"] is None
     assert os.path.samefile(worker.ready["executable"], sys.executable)
 
