@@ -11,8 +11,9 @@ from ..engine.loop import engine_loop
 from ..errors import EndedError, PyreplStreamError, SessionClosedError, TargetError
 from ..messages import Message
 from .answer import Answer
+from .events import Answered, Attached, Delivered, Event, Finished, Greeted
 from .link import Link, Stream
-from .machine import Answered, Attached, Delivered, Event, Finished, Greeted, Machine
+from .machine import Machine
 
 __all__ = ()
 

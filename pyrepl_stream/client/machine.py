@@ -15,20 +15,10 @@ from ..errors import ConnectionLostError, ProtocolError, PyreplStreamError, Targ
 from ..host import protocol
 from ..messages import CompleteMessage, GapMessage, Message
 from ..wire import Decoder
+from .events import Answered, Attached, Broken, Delivered, Event, Finished, Greeted
 from .retries import Retries
 
-__all__ = (
-    "Answered",
-    "Attached",
-    "Broken",
-    "Delivered",
-    "Event",
-    "Finished",
-    "Greeted",
-    "LIVE",
-    "Machine",
-    "WINDOW",
-)
+__all__ = ("LIVE", "Machine", "WINDOW")
 
 WINDOW = 1 << 20
 """Bytes of one attach that may be under way, or here and unread."""
@@ -40,58 +30,6 @@ SILENCE = 5.0  # seconds without a word after which the host is asked for one
 _PINGS = 3  # in a row without an answer: the link is dead
 _FIRST_PATIENCE = 5.0  # seconds, for a host that was never reached: it may not be there at all
 _STUMBLES = 5  # holes, or what is no message, without one message in between
-
-
-@dataclass(frozen=True)
-class Greeted:
-    """A host is there; ``hello`` is what it says of itself."""
-
-    hello: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """``again``: it was asked for more than once, so what it asked for may have been done before."""
-
-    request: int
-    record: Mapping[str, Any]
-    error: PyreplStreamError | None = None
-    again: bool = False
-
-
-@dataclass(frozen=True)
-class Attached:
-    """Messages come from now on. Told once, whatever becomes of the link."""
-
-    attach: int
-    record: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """The next messages, in order, each once; ``size`` is what :meth:`Machine.consumed` wants to know."""
-
-    attach: int
-    messages: list[Message]
-    size: int
-
-
-@dataclass(frozen=True)
-class Finished:
-    """Nothing comes any more: the end of the record, or an error."""
-
-    attach: int
-    error: PyreplStreamError | None = None
-
-
-@dataclass(frozen=True)
-class Broken:
-    """The link is of no use any more: close it, then call :meth:`Machine.disconnected`."""
-
-    error: PyreplStreamError
-
-
-Event = Greeted | Answered | Attached | Delivered | Finished | Broken
 
 
 @dataclass
@@ -181,7 +119,6 @@ class Machine:
 
     def disconnected(self, now: float, error: PyreplStreamError) -> list[Event]:
         """The link is gone, or could not be opened; a :class:`TargetError` is tried again."""
-        self._begin_link()
         self._link = "down"
         for attach in self._attaches.values():
             attach.wire = 0

@@ -81,8 +81,9 @@ class RemoteCursor:
             wake()
 
     def abandon(self) -> None:
-        self._closed = True
-        self._run.leave(self)
+        if not self._closed:  # no lock: this may run inside any method here
+            self._closed = True
+            self._run.leave(self)
 
     # -- the engine's thread -----------------------------------------------------------------
 

@@ -252,11 +252,13 @@ class RemoteRun:
         if self.accepted.done:
             self._begin_watch()
 
-    def _begin_watch(self) -> None:
-        answer = self._connection.peek(self.id, self._epoch)
-        answer.when_done(lambda: self._heard_state(answer))
+    def _begin_watch(self, asked: int | None = None) -> None:
+        """``asked`` is the question that is known of."""
+        record = {"op": "wait", "id": self.id, "epoch": self._epoch, "asked": asked}
+        answer = self._connection.request(record)
+        answer.when_done(lambda: self._heard_news(answer))
 
-    def _heard_state(self, answer: Answer[Mapping[str, Any]]) -> None:
+    def _heard_news(self, answer: Answer[Mapping[str, Any]]) -> None:
         try:
             record = answer.result()
         except PyreplStreamError as exc:
@@ -269,32 +271,4 @@ class RemoteRun:
             self._asked = True
             self._wake()
         if not self.ended:
-            watcher = _Watcher(self, self._connection)
-            watcher.number = self._connection.attach(watcher, self.id, record["last"], False, self._epoch)
-
-    def unwatched(self, error: PyreplStreamError | None) -> None:
-        """The watcher hears no more."""
-        self._watched = False
-        if error is not None:
-            self.fail(error)
-        elif not self.ended:
-            self._begin_watch()  # it says what has become of it
-
-
-class _Watcher:
-    """Reads from now on, only to hear of the end and of questions."""
-
-    def __init__(self, run: RemoteRun, connection: Connection) -> None:
-        self.number = 0
-        self._run = run
-        self._connection = connection
-
-    def attached(self, record: Mapping[str, Any]) -> None:
-        self._run.heard(record["status"])
-
-    def delivered(self, messages: list[Message], size: int) -> None:
-        self._run.heard_messages(messages)
-        self._connection.consumed(self.number, size)
-
-    def finished(self, error: PyreplStreamError | None) -> None:
-        self._run.unwatched(error)
+            self._begin_watch(record["asked"])

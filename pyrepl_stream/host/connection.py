@@ -97,6 +97,10 @@ class Connection:
         loop.watch(peer.fileno(), READ, self._on_peer)
 
     @property
+    def is_open(self) -> bool:
+        return self._peer is not None
+
+    @property
     def is_idle(self) -> bool:
         """Whether there is nothing that the client could be sent now."""
         return self._peer is None or not (self._outgoing or self._answers or self._ready)

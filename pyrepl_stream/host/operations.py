@@ -89,12 +89,14 @@ class Operations:
         self._begun = begun
         self._begin_close = close
         self._closers: list[Call] = []
+        self._waiting: dict[Execution, list[Call]] = {}  # for an end, or a question
         self._ops: Mapping[str, Callable[[Call], _Answer]] = {
             "hello": self._hello,
             "execute": self._execute,
             "attach": self._attach,
             "credit": self._credit,
             "detach": self._detach,
+            "wait": self._wait,
             "interrupt": self._interrupt,
             "kill": self._kill,
             "input": self._input,
@@ -112,7 +114,7 @@ class Operations:
         try:
             if name not in self._ops:
                 raise UsageError(f"this host does not know how to {name!r}: it is of an older version")
-            if self.closing and name not in ("hello", "ping", "close", "credit", "detach"):
+            if self.closing and name not in ("hello", "ping", "close", "credit", "detach", "wait"):
                 raise SessionClosedError(f"session {self._options.name!r} is being closed")
             answer = self._ops[name](call)
         except ProtocolError:
@@ -161,6 +163,7 @@ class Operations:
         if request.id in self._store and not self._has_gone(found, lambda: self.do(call)):
             return None
         new = self._store.create(request, key)
+        new.on_news = lambda: self._tell_waiting(new)
         self._runner.submit(new)
         self._begun()
         return {"epoch": new.epoch, "new": True, **self._state(new)}
@@ -186,11 +189,21 @@ class Operations:
         self._store.forget(found.id)
         return True
 
+    def _wait(self, call: Call) -> _Answer:
+        found = self._found_in_epoch(call)
+        known = call.number("asked") if call.op.get("asked") is not None else 0
+        if isinstance(found, Execution) and not found.completed and (found.asked or 0) <= known:
+            calls = self._waiting.setdefault(found, [])
+            calls[:] = [*(waiting for waiting in calls if waiting.connection.is_open), call]
+            return None
+        return {"epoch": found.epoch, "asked": found.asked, **self._state(found)}
+
+    def _tell_waiting(self, execution: Execution) -> None:
+        for call in self._waiting.pop(execution, ()):
+            self._loop.later(0, self.do, call)  # when what it is about is written
+
     def _attach(self, call: Call) -> _Answer:
-        found = self._found(call)
-        epoch = call.op.get("epoch")
-        if epoch is not None and epoch != found.epoch:
-            raise WrongEpochError(f"execution {found.id} was made anew since: start with after=0")
+        found = self._found_in_epoch(call)
         credit = None if call.op.get("credit") is None else call.number("credit")
         after, follow = call.op.get("after", 0), bool(call.op.get("follow"))
         try:
@@ -253,6 +266,12 @@ class Operations:
 
     def _found(self, call: Call) -> Record:
         return self._store.get(call.text("id"))
+
+    def _found_in_epoch(self, call: Call) -> Record:
+        found = self._found(call)
+        if call.op.get("epoch") not in (None, found.epoch):
+            raise WrongEpochError(f"execution {found.id} was made anew since: start with after=0")
+        return found
 
     def _living(self, call: Call) -> Execution:
         found = self._found(call)

@@ -22,6 +22,8 @@ op             fields; what the answer has besides ``request`` and ``error``
                sequence of the question that waits for an answer, or null; ``behind`` as above
 ``credit``     ``attach``, ``bytes`` more that may be sent; no answer
 ``detach``     ``attach``; no answer
+``wait``       ``id``, ``epoch``, ``asked`` (a question that is known, or null); answered at the end, or when
+               another question waits: ``epoch``, ``status``, ``asked``
 ``interrupt``  ``id``, ``key``: chosen by the client, the same key is obeyed once
 ``kill``       the same
 ``input``      ``id``, ``sequence`` of the question, ``text`` (null: end of input)

@@ -100,6 +100,7 @@ class Execution:
         self.waiting: list[Frame] = []  # what is to be sent when it has begun
         self.readers: list[Reader] = []
         self.when_complete: list[Callable[[], object]] = []
+        self.on_news: Callable[[], object] = lambda: None  # a question was asked, or the end has come
         self._seen: OrderedDict[str, Answers] = OrderedDict()  # by key
         self._spool = spool
         self._began: Optional[float] = None
@@ -171,6 +172,7 @@ class Execution:
     def ask(self, body: bytes, request: Any, *, password: bool) -> None:
         """A question; ``request`` is how the worker knows it."""
         self._questions[self.append(body, 0, kept=True)] = request, password
+        self.on_news()
 
     def answer(self, sequence: int, text: Optional[str]) -> Optional[tuple[Any]]:
         """How the worker knows the question that is answered; None when there is none (any more)."""
@@ -204,6 +206,7 @@ class Execution:
         for call in self.when_complete:
             call()
         self.when_complete.clear()
+        self.on_news()
 
     # -- to its readers ----------------------------------------------------------------------
 

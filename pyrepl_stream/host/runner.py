@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Callable, Optional
 
 from ..errors import EndedError, PyreplStreamError
-from ..messages import CompleteMessage, StreamType
+from ..messages import CompleteMessage, GapMessage, StreamType
 from ..worker.frames import Frame, FrameType
 from .family import Family, clock_ticks
 from .loop import Loop
@@ -354,6 +354,9 @@ class Runner:
             answered({"error": f"the worker {end}", "pid": None})
         self._controls.clear()
         if self.running is not None:
+            if worker.had_unsent:
+                why = f"the worker {end} before it had sent what Python code had just printed"
+                self.running.say(GapMessage(bytes=None, reason=why))
             self._complete(self.running, _told_of(worker, self.running, end))
         for execution in list(self._live.values()):
             execution.code_closed = True

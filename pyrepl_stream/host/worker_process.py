@@ -46,6 +46,7 @@ class WorkerProcess:
         self.started = clock_ticks()
         self.ready = False
         self.exit: Optional[int] = None
+        self.had_unsent = False  # when it ended: whether it had text that is lost with it
         """Its exit code, negative for a signal; None while it lives."""
         self._loop = loop
         self._hear = hear
@@ -222,6 +223,7 @@ class WorkerProcess:
             self._on_words(READ)
         self._close_channel()
         self._close_words()
+        self.had_unsent = self.shared.pending
         self.shared.close()
         self._ended(self)
 

@@ -3,49 +3,80 @@
 The host writes the ordinal of an execution into shared memory, then signals. The handler runs in the
 main thread, between two instructions of whatever runs there: so what it may interrupt is told by the
 frame in which it finds itself.
+
+A signal that comes a moment before the main thread goes into a system call does not wake it there (5 of
+3,000 were lost so). So the engine, which learns of each signal by a descriptor, knocks a few times more:
+with a signal that means nothing, and has the handlers run that are due.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 import sys
+import threading
+import time
 from types import FrameType
 from typing import Any, Callable, Optional, TypeVar
 
 from ..engine.context import current
+from ..engine.loop import LoopThread
 from ..engine.run import Run
+from .descriptors import out_of_reach
 from .shared import SharedState
 
 __all__ = ("Interrupts",)
 
 T = TypeVar("T")
 
+_KNOCK = signal.SIGURG  # ignored by default, so it harms nobody
+_KNOCKS = (0.005, 0.02, 0.1, 0.6, 2.0)  # seconds after a signal
+_HELD = 0.5  # seconds after which a loop that does not come round to a cancellation is held by code
 _LOOP = ("asyncio.", "selectors", f"{__name__.rpartition('.worker.')[0]}.")
 
 
 class Interrupts:
     """All methods are for the main thread."""
 
-    def __init__(self, shared: SharedState) -> None:
+    def __init__(self, shared: SharedState, engine: LoopThread) -> None:
         self._shared = shared
+        self._engine = engine
+        self._main = threading.get_ident()
+        reader, writer = os.pipe()
+        self._told, self._tell = out_of_reach(reader), out_of_reach(writer)
+        os.set_blocking(self._told, False)
+        os.set_blocking(self._tell, False)
+        engine.call(engine.loop.add_reader, self._told, self._on_signal)
         self._ordinal = 0
         self._guard: Optional[FrameType] = None  # what is called by this frame may be interrupted
         self._task: Optional[asyncio.Task[Any]] = None  # what a signal that finds its loop waiting cancels
         self._run: Optional[Run] = None
-        self._asked = False  # for a cancellation that the loop has not come round to
+        self._unraisable = sys.unraisablehook
+        self._asked = 0.0  # when a cancellation was asked for that the loop has not come round to
+        self.raised = False
+        """Whether the code that ran last was interrupted."""
         self.cancelled = False
         """Whether the task was cancelled by a signal."""
 
     def install(self) -> None:
         """Take SIGINT, again where user code has taken it."""
-        if signal.getsignal(signal.SIGINT) != self._handle:
-            signal.signal(signal.SIGINT, self._handle)
+        for number, handler in ((signal.SIGINT, self._handle), (_KNOCK, self._on_knock)):
+            if signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+        before = signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        if before not in (-1, self._tell):  # a loop of user code has handlers of its own
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+        if sys.unraisablehook != self._on_unraisable:
+            self._unraisable = sys.unraisablehook
+            sys.unraisablehook = self._on_unraisable
 
     def guard(self, run: Run, ordinal: int, function: Callable[[], T]) -> T:
         """Call ``function``: while it runs, interrupts of the execution raise KeyboardInterrupt in it."""
         self._run, self._ordinal = run, ordinal
-        self.cancelled = self._asked = False
+        self.cancelled = self.raised = False
+        self._asked = 0.0
         self._guard = sys._getframe()
         try:
             return self._begin(function)
@@ -63,25 +94,62 @@ class Interrupts:
             raise KeyboardInterrupt
         return function()
 
+    # -- handlers ----------------------------------------------------------------------------
+
     def _handle(self, number: int, frame: Optional[FrameType]) -> None:
-        if self._guard is None or frame is self._guard or self._shared.interrupted != self._ordinal:
+        if not self._is_meant(frame):
             return
+        assert frame is not None
         task = self._task
-        if task is None or frame is None or not self._is_to_cancel(task, frame):
+        self.raised = True
+        if task is None or not self._is_to_cancel(frame):
             raise KeyboardInterrupt
-        self.cancelled = self._asked = True
+        self.cancelled = True
+        self._asked = self._asked or time.monotonic()
         task.get_loop().call_soon_threadsafe(self._cancel, task)
 
-    def _is_to_cancel(self, task: asyncio.Task[Any], frame: FrameType) -> bool:
-        """Whether what was found at work is no code of this execution."""
-        if asyncio.current_task(task.get_loop()) is None and _is_of_loop(frame):
+    def _on_knock(self, number: int, frame: Optional[FrameType]) -> None:
+        """Does nothing by itself, unless code holds the loop that was to come round to a cancellation."""
+        if self._asked and self._is_meant(frame) and frame is not None and not self._is_to_cancel(frame):
+            self._asked = 0.0
+            raise KeyboardInterrupt
+
+    def _is_meant(self, frame: Optional[FrameType]) -> bool:
+        return (
+            self._guard is not None
+            and frame is not self._guard
+            and self._shared.interrupted == self._ordinal
+        )
+
+    def _is_to_cancel(self, frame: FrameType) -> bool:
+        """Whether what was found at work on the loop is no code of this execution."""
+        if _is_of_loop(frame):  # an exception in there would leave tasks that nobody goes on with
             return True
         # Code that an earlier execution has left on the loop: it is not meant, unless it holds the loop.
-        return current.get() is not self._run and not self._asked
+        held = self._asked and time.monotonic() - self._asked > _HELD
+        return current.get() is not self._run and not held
 
     def _cancel(self, task: asyncio.Task[Any]) -> None:
-        self._asked = False
+        self._asked = 0.0
         task.cancel()
+
+    def _on_unraisable(self, unraisable: Any) -> None:
+        """What is raised in a finalizer goes no further: an interrupt has to come again."""
+        if issubclass(unraisable.exc_type, KeyboardInterrupt) and self._guard is not None:
+            self._engine.call(self._again)
+        else:
+            self._unraisable(unraisable)
+
+    # -- the engine's thread -----------------------------------------------------------------
+
+    def _on_signal(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if signal.SIGINT in os.read(self._told, 4096):
+                for seconds in _KNOCKS:
+                    self._engine.loop.call_later(seconds, signal.pthread_kill, self._main, _KNOCK)
+
+    def _again(self) -> None:
+        self._engine.loop.call_later(_KNOCKS[0], signal.pthread_kill, self._main, signal.SIGINT)
 
 
 def _is_of_loop(frame: FrameType) -> bool:

@@ -15,6 +15,7 @@ import traceback
 import weakref
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Callable, Optional, Protocol
 
 from ..engine.formats import error_message
@@ -26,6 +27,8 @@ from .descriptors import Pipes
 from .interrupts import Interrupts
 
 __all__ = ("CellBody", "MainThread", "Shell")
+
+_CONTEXTS = 100  # exceptions that are looked at, one the reason of the other; they may go in a circle
 
 Await = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -171,14 +174,29 @@ class CellBody:
                 if isinstance(exc, asyncio.CancelledError) and self._main.interrupts.cancelled:
                     exc = KeyboardInterrupt().with_traceback(exc.__traceback__)
                 if os.getpid() == process:
-                    return failed(run, exc)
+                    return self._failed(run, exc)
                 if not isinstance(exc, SystemExit):
                     sys.stderr.write("\n".join((*error_message(exc).traceback, "")))
                 return end_of(exc)
 
+    def _failed(self, run: Run, exc: BaseException) -> CompleteMessage:
+        complete = failed(run, exc)
+        if complete.status == "error" and self._main.interrupts.raised and _is_of_interrupt(exc):
+            return replace(complete, status="interrupted")
+        return complete
+
     def _run_code(self) -> CompleteMessage:
         assert self._run is not None
         return self._shell().run(self._run, self._code, self._main.wait_for)
+
+
+def _is_of_interrupt(exc: Optional[BaseException]) -> bool:
+    """Whether an interrupt led to ``exc``: in the midst of a lock's code it becomes another exception."""
+    for _ in range(_CONTEXTS):
+        if exc is None or isinstance(exc, KeyboardInterrupt):
+            break
+        exc = exc.__cause__ or exc.__context__
+    return isinstance(exc, KeyboardInterrupt)
 
 
 def _leave_fork(complete: CompleteMessage) -> None:

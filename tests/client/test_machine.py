@@ -20,16 +20,8 @@ from pyrepl_stream import (
     UsageError,
     WrongEpochError,
 )
-from pyrepl_stream.client.machine import (
-    Answered,
-    Attached,
-    Broken,
-    Delivered,
-    Event,
-    Finished,
-    Greeted,
-    Machine,
-)
+from pyrepl_stream.client.events import Answered, Attached, Broken, Delivered, Event, Finished, Greeted
+from pyrepl_stream.client.machine import Machine
 from pyrepl_stream.client.retries import Retries
 from pyrepl_stream.host import protocol
 from pyrepl_stream.wire import encode

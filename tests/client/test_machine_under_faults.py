@@ -10,21 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.model_host import ModelHost, ModelPeer
 
-from pyrepl_stream import CompleteMessage, Message, TargetError, WrongEpochError
-from pyrepl_stream.client.machine import (
-    Answered,
-    Attached,
-    Broken,
-    Delivered,
-    Event,
-    Finished,
-    Greeted,
-    Machine,
-)
+from pyrepl_stream import CompleteMessage, Message, TargetError, UnknownExecutionError, WrongEpochError
+from pyrepl_stream.client.events import Answered, Attached, Broken, Delivered, Event, Finished, Greeted
+from pyrepl_stream.client.machine import Machine
 
 WINDOW = 600
 LINE = 250  # bytes, at most, by which a slice exceeds the credit
 IDS = ("a", "b")
+SIZES = st.sampled_from([0, 1, 7, 50, 130, 400, 5000])
 
 
 @dataclass
@@ -80,8 +73,8 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data(), after=st.integers(0, 3), follow=st.booleans())
     def attach(self, data: st.DataObject, after: int, follow: bool) -> None:
         name = data.draw(st.sampled_from(sorted(self.epochs)))
-        record = self.host.records[name]
-        if record.epoch == self.epochs[name]:
+        record = self.host.records.get(name)
+        if record is not None and record.epoch == self.epochs[name]:
             after = min(after, record.last)
             number = self.machine.attach(name, after, follow, record.epoch, self.now)
             self.readings[number] = Reading(name, follow, after, record.epoch)
@@ -122,30 +115,33 @@ class World(RuleBasedStateMachine):
     def end(self, data: st.DataObject) -> None:
         self.host.records[data.draw(st.sampled_from(sorted(self.host.records)))].end()
 
-    @rule()
-    def restart(self) -> None:
+    @rule(forget=st.booleans())
+    def restart(self, forget: bool) -> None:
         self.host.restart()
+        if forget:
+            self.host.records.clear()
 
     # -- the link ------------------------------------------------------------------------------
 
     @rule()
     def flow(self) -> None:
         for _ in range(4):
-            self.carry(1 << 20)
+            self.carry(1 << 20, 1 << 20)
 
-    @rule(count=st.sampled_from([1, 7, 50, 130, 400, 1000, 5000]))
-    def carry(self, count: int) -> None:
+    @rule(there=SIZES, back=SIZES)
+    def carry(self, there: int, back: int) -> None:
         """Bytes go both ways, as many as it happens."""
         self._connect()
         self.to_host += self.machine.data_to_send()
         if self.peer is None or self.peer.gone:
             return self._cut()
-        self.peer.receive(bytes(self.to_host[:count]))
-        del self.to_host[:count]
+        self.peer.receive(bytes(self.to_host[:there]))
+        del self.to_host[:there]
         self.to_client += self.peer.send()
-        piece = bytes(self.to_client[:count])
-        del self.to_client[:count]
-        self._take(self.machine.receive(piece, self.now))
+        piece = bytes(self.to_client[:back])
+        del self.to_client[:back]
+        if piece:
+            self._take(self.machine.receive(piece, self.now))
 
     @rule()
     def cut(self) -> None:
@@ -214,8 +210,8 @@ class World(RuleBasedStateMachine):
     @invariant()
     def each_message_comes_once_in_order_and_unchanged(self) -> None:
         for reading in self.readings.values():
-            record = self.host.records[reading.id]
-            if record.epoch == reading.epoch:
+            record = self.host.records.get(reading.id)
+            if record is not None and record.epoch == reading.epoch:
                 assert reading.got == record.messages[reading.first : reading.first + len(reading.got)]
 
     @invariant()
@@ -235,7 +231,7 @@ class World(RuleBasedStateMachine):
         for _ in range(500):
             if not self.machine.busy:
                 break
-            self.carry(1 << 20)
+            self.carry(1 << 20, 1 << 20)
             if self.peer is not None:
                 self.peer.skip = self.peer.repeat = 0
             for number, reading in list(self.readings.items()):
@@ -251,9 +247,9 @@ class World(RuleBasedStateMachine):
 
     def _check_end(self, reading: Reading) -> None:
         assert reading.finished
-        record = self.host.records[reading.id]
-        if record.epoch != reading.epoch:  # made anew meanwhile
-            assert reading.error is None or isinstance(reading.error, WrongEpochError)
+        record = self.host.records.get(reading.id)
+        if record is None or record.epoch != reading.epoch:  # it is gone, or was made anew
+            assert reading.error is None or isinstance(reading.error, (WrongEpochError, UnknownExecutionError))
             return
         assert reading.error is None
         assert reading.attached == 1

@@ -115,6 +115,11 @@ class ModelHost:
         self.on_start(record)
         return {"epoch": epoch, "new": True, "status": record.status, "behind": None}
 
+    def is_live(self, op: dict[str, Any]) -> bool:
+        """Whether there is no news for who waits."""
+        record = self.records.get(op["id"])
+        return record is not None and record.complete is None and (record.asked or 0) <= (op["asked"] or 0)
+
     def get(self, execution_id: str) -> Record:
         if execution_id not in self.records:
             raise UnknownExecutionError(f"there is no execution {execution_id}")
@@ -144,6 +149,7 @@ class ModelPeer:
         self._incoming = bytearray()
         self._answers: list[bytes] = []
         self._attaches: dict[int, _Attach] = {}
+        self._waiting: list[dict[str, Any]] = []  # until there is news
 
     def receive(self, data: bytes) -> None:
         self._incoming += data
@@ -156,6 +162,9 @@ class ModelPeer:
         """What goes out now: all answers, then a slice for each attach that has something."""
         if self.silent or self.gone:
             return b""
+        waiting, self._waiting = self._waiting, []
+        for op in waiting:
+            self._obey(op)
         output, self._answers = self._answers, []
         for number, attach in list(self._attaches.items()):
             output += self._slices(number, attach)
@@ -198,6 +207,9 @@ class ModelPeer:
         return b"".join(sent)
 
     def _obey(self, op: dict[str, Any]) -> None:
+        if op["op"] == "wait" and self._host.is_live(op):
+            self._waiting.append(op)
+            return
         try:
             answer = getattr(self, f"_on_{op['op']}")(op)
         except PyreplStreamError as exc:
@@ -232,6 +244,10 @@ class ModelPeer:
             "asked": record.asked,
             "behind": None,
         }
+
+    def _on_wait(self, op: dict[str, Any]) -> dict[str, Any]:
+        record = self._host.get(op["id"])
+        return {"epoch": record.epoch, "status": record.status, "asked": record.asked}
 
     def _on_credit(self, op: dict[str, Any]) -> None:
         if op["attach"] in self._attaches:

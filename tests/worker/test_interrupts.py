@@ -167,3 +167,18 @@ def test_ipython_is_interrupted_too(worker_of: Callable[..., Worker]) -> None:
         worker.interrupt(seen.ordinal)
         assert worker.wait(seen).complete.status == "interrupted", code
     assert worker.run("1 + 1").of(ResultMessage)[0].data["text/plain"] == "2"
+
+
+def test_code_of_an_earlier_execution_that_holds_the_loop_is_ended_by_a_second_one(worker: Worker) -> None:
+    first = worker.run("import asyncio, time\ndef block(): print('blocked'); time.sleep(1000)\nNone")
+    seen = worker.start("asyncio.get_running_loop().call_soon(block)\nawait asyncio.sleep(1000)")
+    worker.wait_for_text(seen, "blocked\n")
+    worker.interrupt(seen.ordinal)
+    assert worker.wait(seen).complete.status == "interrupted"  # its own callback: the first one holds
+    first = worker.run("async def hold():\n    await asyncio.sleep(0.05); block()\nt = asyncio.ensure_future(hold())")
+    seen = worker.start("await asyncio.sleep(1000)")
+    worker.wait_for_text(first, "blocked\n")
+    while seen.complete is None:
+        worker.interrupt(seen.ordinal)
+        worker.turn(0.1)
+    assert seen.complete.status == "interrupted"
