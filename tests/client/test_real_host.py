@@ -46,6 +46,9 @@ def root() -> Iterator[Path]:
 def remote(root: Path) -> Iterator[RemoteSession]:
     with connect("local:shared") as session:
         yield session
+        for execution in session.executions_sync():  # of a test that failed: the next one would wait for it
+            if execution.status in ("queued", "running"):
+                execution.kill().wait()
 
 
 @pytest.fixture
@@ -158,7 +161,7 @@ def test_a_position_that_cannot_be_is_refused_at_once(remote: RemoteSession, aft
 
 async def test_following_goes_on_behind_the_end(root: Path, anyio_backend: str) -> None:
     path, waiting = gate(root, f"follow-{anyio_backend}")
-    code = f"import threading\ndef late():\n    {waiting.replace(chr(10), chr(10) + '    ')}\n    print('late')\nthreading.Thread(target=late).start()"
+    code = f"import threading\ndef late():\n    {waiting.replace(chr(10), chr(10) + '    ')}\n    import sys; sys.stdout.write('late\\n')\nthreading.Thread(target=late).start()"
     async with connect("local:shared") as session:
         execution = session.execute(code)
         assert (await execution).stdout == ""
