@@ -24,6 +24,8 @@ __all__ = ("MAX_OUTPUT", "Lost", "Outbox", "Coalescer")
 MAX_OUTPUT = 64 * 1024
 """Most bytes of UTF-8 in one output message."""
 
+_LITTLE = 4096  # characters that may be looked at
+
 _STOP = object()  # never equal to what is called: the iterators below do not end
 
 
@@ -74,6 +76,11 @@ class Outbox:
     def pending(self) -> int:
         """How many characters of stdout wait to be cut."""
         return self.stdout.tell()
+
+    @property
+    def in_line(self) -> bool:
+        """Whether what waits is little, and ends within a line."""
+        return 0 < self.pending() <= _LITTLE and not self.stdout.getvalue().endswith("\n")
 
     @property
     def empty(self) -> bool:

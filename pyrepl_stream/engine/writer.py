@@ -31,6 +31,8 @@ SLACK = 32 << 20  # bytes that writers which cannot wait may write while the gat
 AHEAD = 8 << 20  # characters: with more of them waiting to be taken, large writes wait too
 _SAMPLE = 256  # writes after which it is known whether they are small
 _SMALL = 256  # characters; a write that is small as a rule may go straight in
+_LINE_END = 0.0005  # seconds that the end of a line has to come after its beginning
+_AT_LEISURE = 64  # lines; what writes more of them without a pause is in a hurry
 FLOOD_TICK = 0.008  # seconds, while a pump floods: the engine's turns at the GIL are what slows it down
 _FLOOD = 64 << 10  # bytes of a pump in one tick
 _PUMPED = 1 << 20  # bytes that a pump writes until it has the engine take them
@@ -66,8 +68,8 @@ class Order(Protocol):
     def entered(self) -> None:
         """Text was written: what is written to the descriptors from now on comes behind it."""
 
-    def flush(self) -> None:
-        """Wait, with a bound, until what was written has left this process."""
+    def flush(self) -> bool:
+        """Wait, with a bound, until what was written has left this process; whether it has."""
 
 
 class Writer:
@@ -101,6 +103,7 @@ class Writer:
         # asynchronous exception takes out of its wait, and the engine would wait for it.
         self._open = True
         self._room = threading.Event()  # the same, for threads to which no exception is sent
+        self._seen_off = 0  # lines that were waited for since nothing was written for a while
         self._posted = 0  # bytes that such a thread wrote since it last had them taken
         self._flowing = False
         self._light = False  # while text flows: its writes are small
@@ -140,6 +143,8 @@ class Writer:
             self._weigh(count)
         else:
             self._wake()
+        if self._order is not None and text.endswith("\n"):
+            self._see_off()
         return count
 
     def post(
@@ -175,6 +180,15 @@ class Writer:
                 self._posted = 0
                 self._engine.call(self.tick)
         self._wake()
+        if self._order is not None and stream is not None and not pump:
+            self._see_off()
+
+    def _see_off(self) -> None:
+        """A line that is written at leisure has left this process before the code goes on, and may crash."""
+        if self._seen_off < _AT_LEISURE:
+            self._seen_off += 1
+            if self._order is not None and not self._order.flush():
+                self._seen_off = _AT_LEISURE  # the host is slow, and nobody is to wait for it line by line
 
     def _flush(self) -> None:
         if self._order is not None and not self._closed:
@@ -208,8 +222,8 @@ class Writer:
 
     @property
     def idle(self) -> bool:
-        """Whether all that was written is in the sink."""
-        return not self._flowing and self._rest is None and self._outbox.empty
+        """Whether all that was written is in the sink. (Of what goes straight in, nobody knows.)"""
+        return not self._is_direct() and self._rest is None and self._outbox.empty
 
     @property
     def taken(self) -> bool:
@@ -268,7 +282,7 @@ class Writer:
         if not self._flowing:
             self._flowing = True
             self._point()
-            if not self._engine.call(self.tick):
+            if not self._engine.call(self._begin):
                 self._flowing = False
 
     def _point(self) -> None:
@@ -292,6 +306,15 @@ class Writer:
         )
 
     # -- the engine's thread -----------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """The first text after a while has come. ``print`` writes a line in two pieces: they go together."""
+        if not self._outbox.in_line:
+            self.tick()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._engine.loop.call_later(_LINE_END, self.tick)
 
     def tick(self) -> None:
         """Take what was written, and set the state that follows from it."""
@@ -323,6 +346,7 @@ class Writer:
         if idle:
             self._light = False
             self._sampled = 0
+            self._seen_off = 0
         self._point()
         if idle:
             self.drain()  # what was written between the last take and the change of `write`

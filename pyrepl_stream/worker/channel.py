@@ -128,13 +128,12 @@ class Channel:
 
     # -- flushing ----------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Wait until the host can read what was written so far. For any thread but the engine's."""
+    def flush(self) -> bool:
+        """Wait until the host can read what was written so far; whether it can. Not for the engine's thread."""
         if not self._shared.pending or threading.get_ident() == self._engine.ident:
-            return
+            return True
         sent = threading.Event()
-        if self._engine.call(self._flush, sent):
-            sent.wait(_FLUSH)
+        return self._engine.call(self._flush, sent) and sent.wait(_FLUSH)
 
     def _flush(self, sent: threading.Event) -> None:
         self._tick()

@@ -49,7 +49,7 @@ class Pipes:
     """
 
     def __init__(
-        self, descriptors: tuple[int, int], shared: SharedState, engine: int, flush: Callable[[], None]
+        self, descriptors: tuple[int, int], shared: SharedState, engine: int, flush: Callable[[], bool]
     ) -> None:
         """The descriptors become this object's; ``engine`` is the thread that never waits."""
         self._ends = tuple(_End(out_of_reach(descriptor)) for descriptor in descriptors)

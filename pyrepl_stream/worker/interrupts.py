@@ -152,6 +152,8 @@ class Interrupts:
         self._engine.loop.call_later(_KNOCKS[0], signal.pthread_kill, self._main, signal.SIGINT)
 
 
-def _is_of_loop(frame: FrameType) -> bool:
-    name = frame.f_globals.get("__name__")
+def _is_of_loop(frame: Optional[FrameType]) -> bool:
+    while frame is not None and frame.f_globals.get("__name__") == "threading":
+        frame = frame.f_back  # who waits there
+    name = None if frame is None else frame.f_globals.get("__name__")
     return isinstance(name, str) and name.startswith(_LOOP)
