@@ -12,7 +12,7 @@ from .worker_process import WorkerProcess
 
 __all__ = ("PipeReader",)
 
-_FLUSH = 0.05  # seconds that a pipe waits for the text that Python code wrote before
+_FLUSH = 0.5  # seconds that a pipe waits for the text that Python code wrote before
 _REST = 4 << 20  # bytes that are read of each pipe, at most, before `complete`: more than it can hold
 
 

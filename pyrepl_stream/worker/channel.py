@@ -129,7 +129,7 @@ class Channel:
     # -- flushing ----------------------------------------------------------------------------
 
     def flush(self) -> bool:
-        """Wait until the host can read what was written so far; whether it can. Not for the engine's thread."""
+        """Wait until the host can read what was written; whether it can. Not for the engine's thread."""
         if not self._shared.pending or threading.get_ident() == self._engine.ident:
             return True
         sent = threading.Event()

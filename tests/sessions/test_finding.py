@@ -1,0 +1,193 @@
+"""Finding sessions and executions by what lies on disk, with and without hosts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.sessions import isolated
+
+from pyrepl_stream import (
+    CompleteMessage,
+    CursorError,
+    EndedError,
+    OutputMessage,
+    UnknownExecutionError,
+    UsageError,
+    close_session,
+    find_execution,
+    find_session,
+    list_sessions,
+    read_record,
+    sessions_table,
+    stop_execution,
+    wait_for_end,
+)
+from pyrepl_stream.host.places import SessionPlace
+from pyrepl_stream.journal.spool import Spool, SpoolStatus
+from pyrepl_stream.wire import unnumbered
+
+
+@pytest.fixture(autouse=True)
+def root() -> Iterator[Path]:
+    with isolated() as root:
+        yield root
+
+
+def record(session: str, execution_id: str, *, started: float = 1e9, ended: bool = True, head: str = "code") -> None:
+    """What a host leaves of an execution that printed `one` and `two`."""
+    place = SessionPlace(session)
+    status = SpoolStatus(execution_id, "epoch", session, "digest", head, started)
+    spool = Spool.create(place.execution(execution_id), status, request={})
+    spool.begin()
+    for text in ("one\n", "two\n"):
+        spool.append(unnumbered(OutputMessage(data=text)), len(text))
+    spool.commit()
+    if ended:
+        spool.complete(CompleteMessage(success=False, status="error", exit_code=3, duration=61.5))
+    spool.close()
+
+
+def test_sessions_are_listed_by_name_and_executions_by_age() -> None:
+    record("b", "late", started=2e9)
+    record("b", "early", started=1e9)
+    record("a", "other")
+    sessions = list_sessions()
+    assert [session.name for session in sessions] == ["a", "b"]
+    assert [execution.name for execution in sessions[1].executions] == ["b/early", "b/late"]
+    assert not any(session.alive for session in sessions)
+    assert (find_session("local:a").name, find_session("b").pid) == ("a", None)
+
+
+def test_what_has_no_end_and_no_host_is_lost() -> None:
+    record("a", "done")
+    record("a", "cut", ended=False)
+    assert {e.id: (e.status, e.ended) for e in list_sessions()[0].executions} == {
+        "done": ("error", True),
+        "cut": ("lost", True),
+    }
+    assert wait_for_end(find_execution("cut")) is None
+    done = wait_for_end(find_execution("done"))
+    assert done is not None
+    assert done.exit_code == 3
+    with pytest.raises(EndedError, match=r"a/cut has ended \(lost\): there is nothing to interrupt"):
+        stop_execution(find_execution("cut"))
+
+
+def test_what_is_no_record_is_passed_over(root: Path) -> None:
+    record("a", "good")
+    directory = Path(SessionPlace("a").directory)
+    (directory / "rubbish").mkdir()
+    (directory / "rubbish" / "status.json").write_text("{")
+    (directory / "empty").mkdir()
+    (directory / ".hidden").mkdir()
+    (directory / "file").touch()
+    (directory.parent / "0123456789abcdef").mkdir()
+    (directory.parent / "something").mkdir()
+    (root / "run" / "0123456789abcdef.socket").touch()
+    (session,) = list_sessions()
+    assert [execution.id for execution in session.executions] == ["good"]
+
+
+@pytest.mark.parametrize("answer", [b"", b"rubbish\n", b'{"error": "usage"}\n', b'{"request": 1}\n', b"\xff" * 100])
+def test_who_listens_and_is_no_host_is_none(root: Path, answer: bytes) -> None:
+    record("a", "good")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(SessionPlace("a").socket)
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert not find_session("a").alive
+        thread.join()
+
+
+def test_ids_can_be_shortened_as_long_as_they_mean_one() -> None:
+    for session, execution_id in (("a", "train"), ("a", "training"), ("b", "train"), ("default", "only")):
+        record(session, execution_id)
+    names = {word: find_execution(word).name for word in ("o", "training", "a/train", "b/t", "local:b/tr", "local:/o")}
+    assert names == {
+        "o": "default/only",
+        "training": "a/training",
+        "a/train": "a/train",
+        "b/t": "b/train",
+        "local:b/tr": "b/train",
+        "local:/o": "default/only",
+    }
+    for word in ("t", "train", "a/t"):
+        with pytest.raises(UsageError, match=f"'{word}' could be a/train"):
+            find_execution(word)
+    for word in ("", "a/", "c/train", "b/training", "x"):
+        with pytest.raises(UnknownExecutionError, match="there is no execution"):
+            find_execution(word)
+    with pytest.raises(UnknownExecutionError, match=r"did you mean training\?"):
+        find_execution("trainnig")
+
+
+def test_errors_name_a_few_and_not_all() -> None:
+    for number in range(20):
+        record("a", f"job-{number:02}")
+    with pytest.raises(UsageError, match=r"a/job-05 and 14 more: write more of it"):
+        find_execution("job")
+    with pytest.raises(UnknownExecutionError, match=r"there are job-00, .*job-05, \.\.\.$"):
+        find_execution("x")
+    with pytest.raises(UsageError, match="there is no session 'b'; there are a"):
+        find_session("b")
+
+
+def test_a_record_is_read_as_it_is_from_any_place() -> None:
+    record("a", "job")
+    found = find_execution("job")
+    messages = [message for batch in read_record(found) for message in batch]
+    assert [message.sequence for message in messages] == [1, 2, 3]
+    assert [message for batch in read_record(found, 2) for message in batch] == messages[2:]
+    assert [batch for batch in read_record(found, 3) if batch] == []
+    for after in (-1, 4):
+        with pytest.raises(CursorError):
+            next(read_record(found, after))
+
+
+def test_the_records_of_a_session_without_a_host_can_be_removed(root: Path) -> None:
+    record("a", "job")
+    record("b", "job")
+    close_session(find_session("a"), keep_records=True)
+    assert len(list_sessions()) == 2
+    close_session(find_session("a"))
+    assert [session.name for session in list_sessions()] == ["b"]
+    assert not list((root / "run").iterdir())
+
+
+def test_a_session_that_has_got_a_host_meanwhile_keeps_its_records() -> None:
+    from pyrepl_stream.host.launch import host_lock
+
+    record("a", "job")
+    session = find_session("a")
+    with host_lock(SessionPlace("a")) as held, pytest.raises(UsageError, match="has got a host meanwhile"):
+        assert held
+        close_session(session)
+    assert find_execution("job")
+
+
+def test_the_table_has_what_people_look_for() -> None:
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    record("a", "job", started=1e9, head="print('\x1b[31mred\x07')" + "x" * 100)
+    record("b", "cut", started=1e9 - 86400, ended=False, head="second")
+    assert sessions_table(list_sessions(), now=1e9 + 100).splitlines() == [
+        "EXECUTION  STATUS     STARTED           TOOK  CODE",
+        "a/job      error (3)  01:46:40          1:02  print(' [31mred ')xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...",
+        "b/cut      lost       2001-09-08 01:46        second",
+        "[no host, only records: a, b]",
+    ]
+    assert sessions_table([]) == "there are no sessions\n"
