@@ -95,9 +95,7 @@ class _Way:
 class _InThread(_Way):
     """In this process."""
 
-    def start(
-        self, cell: str, command: CellCommand | None, processors: tuple[AnyProcessor, ...]
-    ) -> Started:
+    def start(self, cell: str, command: CellCommand | None, processors: tuple[AnyProcessor, ...]) -> Started:
         arguments = self._arguments
         session = self._connections.thread(arguments.target)
         views: list[PlainView] = []
@@ -119,9 +117,7 @@ class _InThread(_Way):
 class _InSession(_Way):
     """In a session that outlives this process, which keeps all output: nothing is missed."""
 
-    def start(
-        self, cell: str, command: CellCommand | None, processors: tuple[AnyProcessor, ...]
-    ) -> Started:
+    def start(self, cell: str, command: CellCommand | None, processors: tuple[AnyProcessor, ...]) -> Started:
         arguments = self._arguments
         session = self._connections.remote(arguments)
         common: dict[str, Any] = {
@@ -144,4 +140,3 @@ class _InSession(_Way):
         if execution.behind is not None:
             self._publisher.text("stderr", f"[queued behind {execution.behind}]\n")
         return Started(execution, self._view(execution), name)
-

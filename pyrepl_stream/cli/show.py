@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Show",)
 
+
 class Show:
     """Shows messages, neighbours of one stream in one write. ``cursor``: stderr is where one can move."""
 
@@ -77,7 +78,7 @@ class Show:
             data = message.data
             descriptor = ERRORS if message.stream is StreamType.STDERR else OUTPUT
             return descriptor, data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-        if isinstance(message, ErrorMessage) and message.traceback:
+        if isinstance(message, ErrorMessage) and _is_of_code(message):
             return ERRORS, _bytes("\n".join(message.traceback) + "\n")
         if isinstance(message, (ResultMessage, DisplayMessage)):
             return OUTPUT, self._line_end() + _bytes(f"{message.data.get('text/plain', '')}\n")
@@ -105,7 +106,7 @@ class Show:
         elif isinstance(message, GapMessage):
             size = "some" if message.bytes is None else f"{message.bytes:,} bytes of"
             self.say(f"warning: {size} output is missing: {message.reason}")
-        elif isinstance(message, ErrorMessage) and not message.traceback:  # it could not be started
+        elif isinstance(message, ErrorMessage) and not _is_of_code(message):  # it could not be started
             self.say(message.value or message.name)
 
     def say(self, text: str) -> None:
@@ -161,6 +162,11 @@ class Show:
 _HARMLESS = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), *range(0x7F, 0xA0))}
 # JSON does not escape them.
 _CONTROLS = {number: f"\\u{number:04x}" for number in range(0x7F, 0xA0)}
+
+
+def _is_of_code(error: ErrorMessage) -> bool:
+    """Whether there is a traceback to show: not only what the last line of one says."""
+    return len(error.traceback) > 1
 
 
 def _line_of(event: EventMessage) -> bytes:

@@ -37,7 +37,9 @@ def tell_end(view: Show) -> None:
     complete = view.complete
     if complete is None:
         view.say("the record ends without a word of how it ended")
-    elif not complete.success and not view.as_json and (not view.failure_shown or complete.status == "timeout"):
+    elif complete.success or view.as_json:
+        return
+    elif complete.status == "timeout" or not view.failure_shown:
         view.say(complete.error or complete.status)
 
 

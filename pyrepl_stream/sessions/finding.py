@@ -91,7 +91,7 @@ def _session(path: str, directory: str) -> SessionInfo | None:
         return None
     name = str(hello["session"]) if hello is not None else statuses[0][1].session
     executions = [_execution(name, place, status, hello is not None) for place, status in statuses]
-    executions.sort(key=lambda execution: execution.started)
+    executions.sort(key=lambda execution: (execution.started, execution.id))
     return SessionInfo(name, None if hello is None else int(hello["pid"]), tuple(executions))
 
 

@@ -13,6 +13,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from support.kernels import ROOT
 
+from pyrepl_stream import list_sessions
+
 pytestmark = pytest.mark.kernel
 
 QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
@@ -61,6 +63,7 @@ def _texts(notebook: nbformat.NotebookNode) -> list[str]:
 def test_nbclient_runs_the_quickstart() -> None:
     texts = _texts(_execute(QUICKSTART))
     assert "step 5: total 15" in texts[1]
+    assert texts[2].partition("\n")[2] == texts[1], "the job ran twice, or was not shown whole"
     assert "shell says 3" in texts[3]
     assert "ZeroDivisionError: division by zero" in texts[4]
 
@@ -143,3 +146,14 @@ def test_nbclient_runs_the_notebook_of_processors(tmp_path: Path, monkeypatch: p
         if output.output_type == "execute_result"
     )
     assert result == "[('step', 1.0), ('step', 0.5), ('step', 0.3333333333333333)]"
+
+
+def test_nbclient_runs_the_notebook_of_sessions() -> None:
+    texts = _texts(_execute(ROOT / "notebooks" / "sessions.ipynb"))
+    assert texts[1].splitlines() == [f"epoch {number}" for number in range(1, 6)]
+    assert texts[2].partition("\n")[2] == texts[1], "the job ran twice, or was not shown whole"
+    assert "interrupted" in texts[7]
+    assert "demo/train" in texts[8]
+    assert "again, behind message 1:" in texts[9]
+    assert "epoch 5" in texts[10]
+    assert [session.name for session in list_sessions() if session.alive] == []

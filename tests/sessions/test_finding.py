@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -28,6 +27,7 @@ from pyrepl_stream import (
     stop_execution,
     wait_for_end,
 )
+from pyrepl_stream.host.launch import host_lock
 from pyrepl_stream.host.places import SessionPlace
 from pyrepl_stream.journal.spool import Spool, SpoolStatus
 from pyrepl_stream.wire import unnumbered
@@ -89,7 +89,7 @@ def test_what_is_no_record_is_passed_over(root: Path) -> None:
     (directory / "file").touch()
     (directory.parent / "0123456789abcdef").mkdir()
     (directory.parent / "something").mkdir()
-    (root / "run" / "0123456789abcdef.socket").touch()
+    Path(SessionPlace("b").socket).with_name("0123456789abcdef.socket").touch()
     (session,) = list_sessions()
     assert [execution.id for execution in session.executions] == ["good"]
 
@@ -169,19 +169,24 @@ def test_the_records_of_a_session_without_a_host_can_be_removed(root: Path) -> N
 
 
 def test_a_session_that_has_got_a_host_meanwhile_keeps_its_records() -> None:
-    from pyrepl_stream.host.launch import host_lock
-
     record("a", "job")
     session = find_session("a")
-    with host_lock(SessionPlace("a")) as held, pytest.raises(UsageError, match="has got a host meanwhile"):
-        assert held
+    with host_lock(SessionPlace("a")), pytest.raises(UsageError, match="has got a host meanwhile"):
         close_session(session)
     assert find_execution("job")
 
 
-def test_the_table_has_what_people_look_for() -> None:
-    os.environ["TZ"] = "UTC"
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
     time.tzset()
+
+
+@pytest.mark.usefixtures("utc")
+def test_the_table_has_what_people_look_for() -> None:
     record("a", "job", started=1e9, head="print('\x1b[31mred\x07')" + "x" * 100)
     record("b", "cut", started=1e9 - 86400, ended=False, head="second")
     assert sessions_table(list_sessions(), now=1e9 + 100).splitlines() == [
