@@ -39,9 +39,14 @@ class Connections:
             target = "local:default"  # what it is called where sessions are listed
         session = self._remote.get(target)
         if session is None or options:  # they are compared with how the session was started
+            session = connect(target, **options)
+            try:
+                session.__enter__()
+            except BaseException:  # also an interrupt of the cell, while it waits
+                session.disconnect()
+                raise
             self.forget(target)
-            session = self._remote[target] = connect(target, **options)
-            session.__enter__()
+            self._remote[target] = session
         return session
 
     def of_session(self, name: str) -> RemoteSession:

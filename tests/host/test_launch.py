@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pyrepl_stream.host.options import HostOptions
 from support.sessions import host_pid, isolated, wait_for_end
 
 from pyrepl_stream.errors import TargetError, UsageError
 from pyrepl_stream.host import launch
+from pyrepl_stream.host.options import HostOptions
 from pyrepl_stream.host.places import SessionPlace
 
 

@@ -96,6 +96,19 @@ def test_cells_run_one_after_the_other_and_say_what_they_wait_for(any_kernel: Ke
     assert (cell.text("stderr"), cell.text()) == ("[queued behind long]\n", "mine\n")
 
 
+@BOTH
+def test_stop_takes_a_cell_that_waits_out_of_the_queue(any_kernel: Kernel, before: str) -> None:
+    assert any_kernel.run("%%remote_stream local:stuck --as stuck --fresh --detach\nimport time\ntime.sleep(1000)").ok
+
+    def on_message(message: dict, cell: Cell) -> None:
+        if "queued behind stuck" in str(message["content"].get("text")):
+            any_kernel.manager.interrupt_kernel()
+
+    cell = any_kernel.run(f"{before}%%remote_stream local:stuck\nprint('never')", on_message=on_message)
+    assert (cell.reply["ename"], cell.text().replace("never", "")) == ("KeyboardInterrupt", cell.text())
+    assert any_kernel.run("%remote_stream interrupt stuck").ok
+
+
 def test_a_worker_that_dies_fails_the_cell_and_says_so(any_kernel: Kernel) -> None:
     cell = any_kernel.run("%%remote_stream local:dying\nimport os\nprint('last words')\nos._exit(3)")
     assert cell.text() == "last words\n"
@@ -103,6 +116,16 @@ def test_a_worker_that_dies_fails_the_cell_and_says_so(any_kernel: Kernel) -> No
     cell = any_kernel.run("%%remote_stream local:dying\nprint('again')")
     assert "nothing is defined yet" in cell.text("stderr")
     assert cell.text() == "again\n"
+
+
+@pytest.mark.parametrize("end", ["!{sys.executable} -m pyrepl_stream.cli close ended", "os.kill(pid, 9)"])
+def test_a_session_that_others_have_ended_is_started_anew(any_kernel: Kernel, end: str) -> None:
+    assert any_kernel.run("%%remote_stream local:ended --out run\nprint('one')").ok
+    find = "import os, sys; from pyrepl_stream import find_session\npid = find_session('ended').pid\n"
+    gone = "\nwhile find_session('ended').pid == pid: pass" if "kill" in end else ""
+    assert any_kernel.run(f"{find}{end}{gone}").ok
+    cell = any_kernel.run("%%remote_stream local:ended\nprint('two')")
+    assert (cell.text(), cell.ok) == ("two\n", True), cell.text("stderr") + cell.traceback
 
 
 def test_the_timeout_fails_the_cell(any_kernel: Kernel) -> None:
@@ -118,6 +141,7 @@ def test_where_a_session_runs_is_said_at_its_start(any_kernel: Kernel, tmp_path:
     said = any_kernel.run(f"%%remote_stream local:placed --cwd /\n{code}").text("stderr")
     assert "runs already" in said
     assert "pyrepl-stream close placed" in said
+    assert any_kernel.run(f"%%remote_stream local:placed\n{code}").ok  # what was refused is forgotten
 
 
 def test_another_interpreter_needs_nothing_of_ours(any_kernel: Kernel) -> None:
