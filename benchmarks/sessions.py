@@ -121,7 +121,7 @@ def _replay(session: RemoteSession) -> Table:
     code = "import sys\ntext = 'x' * 99 + '\\n'\nfor _ in range({}): sys.stdout.write(text * 10_000)"
     outcome = session.execute(code.format(REPLAYED // 1_000_000), execution_id="big")
     outcome.detach()
-    while session.execution("big").status in ("queued", "running"):
+    while outcome.status in ("queued", "running"):
         time.sleep(0.1)
     bare, decoded = [], []
     for _ in range(RUNS):

@@ -254,7 +254,7 @@ class RemoteRun:
 
     def _begin_watch(self, asked: int | None = None) -> None:
         """``asked`` is the question that is known of."""
-        record = {"op": "wait", "id": self.id, "epoch": self._epoch, "asked": asked}
+        record = {"op": "wait", "id": self.id, "epoch": self._epoch, "status": self._status, "asked": asked}
         answer = self._connection.request(record)
         answer.when_done(lambda: self._heard_news(answer))
 

@@ -192,7 +192,8 @@ class Operations:
     def _wait(self, call: Call) -> _Answer:
         found = self._found_in_epoch(call)
         known = call.number("asked") if call.op.get("asked") is not None else 0
-        if isinstance(found, Execution) and not found.completed and (found.asked or 0) <= known:
+        same = call.op.get("status") in (None, found.status.status)
+        if isinstance(found, Execution) and not found.completed and same and (found.asked or 0) <= known:
             calls = self._waiting.setdefault(found, [])
             calls[:] = [*(waiting for waiting in calls if waiting.connection.is_open), call]
             return None

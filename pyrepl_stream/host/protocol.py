@@ -22,8 +22,8 @@ op             fields; what the answer has besides ``request`` and ``error``
                sequence of the question that waits for an answer, or null; ``behind`` as above
 ``credit``     ``attach``, ``bytes`` more that may be sent; no answer
 ``detach``     ``attach``; no answer
-``wait``       ``id``, ``epoch``, ``asked`` (a question that is known, or null); answered at the end, or when
-               another question waits: ``epoch``, ``status``, ``asked``
+``wait``       ``id``, ``epoch``, ``status`` and ``asked`` (as far as they are known, or null); answered when
+               there is another status, or question: ``epoch``, ``status``, ``asked``
 ``interrupt``  ``id``, ``key``: chosen by the client, the same key is obeyed once
 ``kill``       the same
 ``input``      ``id``, ``sequence`` of the question, ``text`` (null: end of input)
@@ -110,6 +110,7 @@ def summary(status: SpoolStatus, *, asked: Optional[int] = None) -> dict[str, An
         "epoch": status.epoch,
         "status": status.status,
         "code": status.head,
+        "command": status.command,
         "label": status.label,
         "started": status.started,
         "last": status.last,

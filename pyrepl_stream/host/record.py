@@ -100,7 +100,7 @@ class Execution:
         self.waiting: list[Frame] = []  # what is to be sent when it has begun
         self.readers: list[Reader] = []
         self.when_complete: list[Callable[[], object]] = []
-        self.on_news: Callable[[], object] = lambda: None  # a question was asked, or the end has come
+        self.on_news: Callable[[], object] = lambda: None  # it has begun, a question was asked, the end has come
         self._seen: OrderedDict[str, Answers] = OrderedDict()  # by key
         self._spool = spool
         self._began: Optional[float] = None
@@ -142,6 +142,7 @@ class Execution:
         self.ordinal, self.since, self.pipes = ordinal, since, pipes
         self.request = None
         self._began = time.monotonic()
+        self.on_news()
 
     def save(self) -> None:
         """That it has begun."""

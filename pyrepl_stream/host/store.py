@@ -87,6 +87,7 @@ class Store:
             head=request.code.strip().partition("\n")[0][:200],
             started=time.time(),
             label=request.label,
+            command=request.command is not None,
         )
         try:
             spool = Spool.create(

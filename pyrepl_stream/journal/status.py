@@ -38,6 +38,7 @@ class SpoolStatus:
     output: int = 0
     complete: Optional[CompleteMessage] = None
     label: str = ""
+    command: bool = False  # and not Python code
     closed: bool = False
 
 

@@ -177,7 +177,7 @@ print("after")
     with connect("local:faults") as other:
         attached = iter(other.attach(execution.id))
         assert words_of([next(attached)]) == ["before"]
-        assert remote.execution(execution.id).status == "running"
+        assert execution.status == "running"
         assert words_of(list(attached)) == ["after"]
     assert words_of(list(stream)) == ["after"]
 
@@ -222,7 +222,8 @@ def test_a_job_that_nobody_watches_ends_with_flat_memory_and_says_what_is_not_ke
         pid = host_pid(SessionPlace("flood").socket)
         before = _memory(pid)
         execution.detach()
-        while session.execution("flood").status in ("queued", "running"):
+        flood = session.execution("flood")
+        while flood.status in ("queued", "running"):
             time.sleep(0.05)
         assert _memory(pid) - before < 32 << 20
         messages = list(session.attach("flood"))
