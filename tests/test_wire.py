@@ -16,6 +16,7 @@ from pyrepl_stream import (
     ErrorMessage,
     EventMessage,
     GapMessage,
+    InputReplyMessage,
     InputRequestMessage,
     LogMessage,
     Message,
@@ -27,7 +28,7 @@ from pyrepl_stream import (
     UnknownMessage,
 )
 from pyrepl_stream.messages import MESSAGE_CLASSES
-from pyrepl_stream.wire import MAX_LINE, MAX_MESSAGE, Decoder, decode, encode
+from pyrepl_stream.wire import MAX_LINE, MAX_MESSAGE, Decoder, decode, encode, numbered, unnumbered
 
 TEXT = st.text(st.characters(codec=None), max_size=60)  # lone surrogates too
 SEQUENCE = st.integers(1, 2**63 - 1)
@@ -73,6 +74,7 @@ FIELDS: dict[type[Message], dict[str, st.SearchStrategy[Any]]] = {
     },
     EventMessage: {"name": TEXT, "data": JSON},
     InputRequestMessage: {"prompt": TEXT, "password": st.booleans()},
+    InputReplyMessage: {"request": SEQUENCE, "text": st.none() | TEXT},
     CompleteMessage: {
         "success": st.booleans(),
         "status": TEXT,
@@ -111,6 +113,25 @@ def test_a_line_is_ascii_and_holds_no_line_end_but_its_own(message: Message) -> 
     assert line.isascii()
     assert line.index(b"\n") == len(line) - 1
     assert json.loads(line)["sequence"] == message.sequence
+
+
+@given(MESSAGES)
+def test_a_number_that_is_put_in_later_makes_the_same_message(message: Message) -> None:
+    assert decode(numbered(unnumbered(message), message.execution_id, message.sequence)) == message
+
+
+@pytest.mark.parametrize("size", [MAX_LINE - 200, MAX_LINE, 3 * MAX_LINE])
+def test_a_long_message_is_cut_into_parts_when_it_gets_its_number(size: int) -> None:
+    message = ResultMessage(execution_id="e", sequence=7, data={"text/plain": "x\n" * (size // 2)})
+    lines = numbered(unnumbered(message), "e", 7)
+    assert all(len(line) < MAX_LINE for line in lines.splitlines())
+    assert list(Decoder().feed(lines)) == [message]
+
+
+def test_a_gap_that_has_no_number_yet_stands_for_itself() -> None:
+    line = numbered(unnumbered(GapMessage(bytes=3, reason="why")), "e", 9)
+    gap = decode(line)
+    assert (gap.span_start, gap.sequence) == (9, 9)
 
 
 @given(st.binary(max_size=500), st.sampled_from(StreamType))
