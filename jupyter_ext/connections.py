@@ -50,8 +50,11 @@ class Connections:
         return session
 
     def of_session(self, name: str) -> RemoteSession:
-        """The session of this machine with that name, connected. Raises :class:`TargetError`."""
-        return self._connected(f"local:{name}", {})
+        """The session of this machine with that name; one that was closed meanwhile stays so."""
+        target = f"local:{name}"
+        if target not in self._remote:
+            self._remote[target] = connect(target)
+        return self._remote[target]
 
     def forget_session(self, name: str) -> None:
         self.forget(f"local:{name}")

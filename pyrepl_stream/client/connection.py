@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -34,15 +35,22 @@ class Reader(Protocol):
 
 
 class Connection:
-    """Connected as long as somebody waits for something, and from then on until :meth:`close`."""
+    """Connected as long as somebody waits for something, and from then on until :meth:`close`.
+
+    A copy of it in another process (``fork``) has no thread that drives it: there nothing is of use but
+    its errors.
+    """
 
     def __init__(self, link: Link, *, patience: float = PATIENCE, version: str = "") -> None:
-        self.engine = engine_loop()
+        self._engine = engine_loop()
+        self._process = os.getpid()
         self.hello: Mapping[str, Any] | None = None
         """What the host said of itself last."""
         self._link = link
         # The engine's thread only:
-        self._machine = Machine(random=random.random, patience=patience, version=version)
+        self._machine = Machine(
+            random=random.random, patience=patience, version=version, check=link.greeted
+        )
         self._answers: dict[int, tuple[Answer[Mapping[str, Any]], bool]] = {}
         self._readers: dict[int, Reader] = {}
         self._task: asyncio.Task[None] | None = None
@@ -50,8 +58,23 @@ class Connection:
         self._to_send = asyncio.Event()
         self._broken: PyreplStreamError | None = None
         self._closed: PyreplStreamError | None = None
+        self._released = False
 
     # -- any thread --------------------------------------------------------------------------
+
+    @property
+    def gone(self) -> PyreplStreamError | None:
+        """Why this can do nothing any more in this process; None while it can."""
+        if os.getpid() != self._process:
+            return SessionClosedError("the session was connected before a fork: connect again")
+        return None
+
+    def call(self, function: Callable[..., object], *args: object) -> PyreplStreamError | None:
+        """Have the engine's thread call ``function`` soon; returns what keeps it from that."""
+        gone = self.gone
+        if gone is None and not self._engine.call(function, *args):
+            gone = SessionClosedError("the process ends")
+        return gone
 
     def request(self, record: Mapping[str, Any], *, forgive: bool = False) -> Answer[Mapping[str, Any]]:
         """Ask the host; the answer is what it answers, or fails with its error, or that of the link.
@@ -72,9 +95,13 @@ class Connection:
         """Let go of the host, which goes on; whoever waits for something gets ``error``. Idempotent."""
         closed: Answer[None] = Answer()
         error = error or SessionClosedError("disconnected from the session, which goes on: connect again")
-        if not self.engine.call(self._close, error, closed):
+        if self.call(self._close, error, closed) is not None:
             closed.set(None)
         return closed
+
+    def release(self) -> None:
+        """From now on be connected only as long as somebody waits for something."""
+        self.call(self._release)
 
     def _call(
         self, answer: Answer[Mapping[str, Any]], ask: Callable[[float], int], forgive: bool
@@ -83,11 +110,17 @@ class Connection:
             if self._closed is not None:
                 answer.fail(self._closed)
                 return
-            self._answers[ask(self.engine.loop.time())] = (answer, forgive)
+            try:
+                number = ask(self._engine.loop.time())
+            except PyreplStreamError as exc:
+                answer.fail(exc)
+                return
+            self._answers[number] = (answer, forgive)
             self._stir()
 
-        if not self.engine.call(call):
-            answer.fail(SessionClosedError("the process ends"))
+        gone = self.call(call)
+        if gone is not None:
+            answer.fail(gone)
 
     # -- the engine's thread -----------------------------------------------------------------
 
@@ -96,7 +129,7 @@ class Connection:
         if self._closed is not None:
             reader.finished(self._closed)
             return 0
-        number = self._machine.attach(execution_id, after, follow, epoch, self.engine.loop.time())
+        number = self._machine.attach(execution_id, after, follow, epoch, self._engine.loop.time())
         self._readers[number] = reader
         self._stir()
         return number
@@ -109,12 +142,21 @@ class Connection:
         self._readers.pop(number, None)
         self._machine.detach(number)
         self._to_send.set()
+        self._news.set()
+
+    def _release(self) -> None:
+        self._released = True
+        self._news.set()
+
+    @property
+    def _is_needed(self) -> bool:
+        return self._machine.busy or not self._released
 
     def _stir(self) -> None:
         self._to_send.set()
         self._news.set()
-        if self._task is None:
-            self._task = self.engine.loop.create_task(self._run())
+        if self._task is None or self._task.done():
+            self._task = self._engine.loop.create_task(self._run())
 
     def _close(self, error: PyreplStreamError, closed: Answer[None]) -> None:
         if self._closed is None:
@@ -133,10 +175,13 @@ class Connection:
             elif isinstance(event, Answered):
                 self._answered(event)
             elif isinstance(event, Greeted):
-                self._greeted(event.hello)
+                self.hello = event.hello
             else:
-                self._break(event.error)
+                self._broken = event.error
+                self._news.set()
         self._to_send.set()
+        if not self._is_needed:
+            self._news.set()
 
     def _read(self, event: Attached | Delivered | Finished) -> None:
         reader = self._readers.get(event.attach)
@@ -158,18 +203,6 @@ class Connection:
         else:
             answer.set(event.record)
 
-    def _greeted(self, hello: Mapping[str, Any]) -> None:
-        self.hello = hello
-        try:
-            self._link.greeted(hello)
-        except PyreplStreamError as exc:
-            self._handle(self._machine.fail(exc))
-            self._break(exc)
-
-    def _break(self, error: PyreplStreamError) -> None:
-        self._broken = error
-        self._news.set()
-
     async def _run(self) -> None:
         try:
             await self._keep_linked()
@@ -179,28 +212,28 @@ class Connection:
             raise
 
     async def _keep_linked(self) -> None:
-        while True:
+        while self._is_needed:
             self._news.clear()
             at = self._machine.connect_at
-            if at is None or at > self.engine.loop.time():
+            if at is None or at > self._engine.loop.time():
                 await self._news_until(at)
                 continue
-            self._machine.connecting()
+            start = self._machine.connecting()
             self._broken = None
-            error = await self._over_one_link()
-            self._handle(self._machine.disconnected(self.engine.loop.time(), error))
+            error = await self._over_one_link(start)
+            self._handle(self._machine.disconnected(self._engine.loop.time(), error))
 
-    async def _over_one_link(self) -> PyreplStreamError:
+    async def _over_one_link(self, start: bool) -> PyreplStreamError:
         """Why the link is gone, or could not be opened."""
         try:
-            stream = await self._link.connect()
+            stream = await self._link.connect(start=start)
         except PyreplStreamError as exc:
             return exc
         except OSError as exc:
             return _target_error("the session cannot be reached", exc)
-        self._machine.connected(self.engine.loop.time())
+        self._machine.connected(self._engine.loop.time())
         tasks = [
-            self.engine.loop.create_task(work)
+            self._engine.loop.create_task(work)
             for work in (self._receive(stream), self._send(stream), self._watch())
         ]
         try:
@@ -219,7 +252,7 @@ class Connection:
 
     async def _receive(self, stream: Stream) -> None:
         while data := await stream.receive():
-            self._handle(self._machine.receive(data, self.engine.loop.time()))
+            self._handle(self._machine.receive(data, self._engine.loop.time()))
             await asyncio.sleep(0)  # what is there already is received at once, and others want a turn
 
     async def _send(self, stream: Stream) -> None:
@@ -233,13 +266,13 @@ class Connection:
 
     async def _watch(self) -> None:
         """Ends when the link is of no use any more."""
-        while self._broken is None:
+        while self._broken is None and self._is_needed:
             self._news.clear()
             await self._news_until(self._machine.tick_at)
-            self._handle(self._machine.tick(self.engine.loop.time()))
+            self._handle(self._machine.tick(self._engine.loop.time()))
 
     async def _news_until(self, at: float | None) -> None:
-        timer = None if at is None else self.engine.loop.call_at(at, self._news.set)
+        timer = None if at is None else self._engine.loop.call_at(at, self._news.set)
         try:
             await self._news.wait()
         finally:

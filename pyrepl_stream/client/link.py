@@ -24,12 +24,14 @@ class Stream(Protocol):
 class Link(Protocol):
     """A way to one session, which can be gone again and again. Used in the engine's event loop."""
 
-    async def connect(self) -> Stream:
+    async def connect(self, *, start: bool) -> Stream:
         """Reach the host, and start one where that is for the link to do.
 
-        Raises :class:`TargetError` where trying again makes sense, and :class:`UsageError`, or another
-        error of ours, where it does not.
+        Without ``start`` nobody asks for a new session: one that was closed is a
+        :class:`SessionClosedError`. Raises :class:`TargetError` where trying again makes sense, and
+        :class:`UsageError`, or another error of ours, where it does not.
         """
 
     def greeted(self, hello: Mapping[str, Any]) -> None:
-        """The host has answered `hello`. Raises :class:`UsageError` if it is not what was asked for."""
+        """The host has answered `hello`. Raises :class:`UsageError` if it is not what was asked for: then
+        nothing is run there, but what is there can be read and stopped. Does no I/O."""

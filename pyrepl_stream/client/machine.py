@@ -7,29 +7,35 @@ The lines are told in ``host/protocol.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConnectionLostError, ProtocolError, PyreplStreamError, TargetError
+from ..errors import (
+    ConnectionLostError,
+    ProtocolError,
+    PyreplStreamError,
+    SessionClosedError,
+    TargetError,
+    UsageError,
+)
 from ..host import protocol
-from ..messages import CompleteMessage, GapMessage, Message
-from ..wire import Decoder
-from .events import Answered, Attached, Broken, Delivered, Event, Finished, Greeted
+from .attach import position
+from .attaches import Attaches
+from .events import Answered, Broken, Delivered, Event, Greeted
 from .retries import Retries
 
-__all__ = ("LIVE", "Machine", "WINDOW")
+__all__ = ("Machine", "WINDOW")
 
 WINDOW = 1 << 20
 """Bytes of one attach that may be under way, or here and unread."""
 
-LIVE = ("queued", "running")
-"""Statuses of what has not ended."""
-
 SILENCE = 5.0  # seconds without a word after which the host is asked for one
 _PINGS = 3  # in a row without an answer: the link is dead
 _FIRST_PATIENCE = 5.0  # seconds, for a host that was never reached: it may not be there at all
-_STUMBLES = 5  # holes, or what is no message, without one message in between
+_REFUSALS = 5  # without anything good in between
+_STARTING = ("execute", "ping")  # what wants a session that is as asked for, and has it started if need be
+_MARGIN = 1024  # bytes that a line grows by its number and its epoch
 
 
 @dataclass
@@ -38,42 +44,39 @@ class _Request:
     record: dict[str, Any]
     sent: int = 0
 
-
-@dataclass
-class _Attach:
-    number: int
-    execution_id: str
-    after: int
-    follow: bool
-    epoch: str | None
-    wire: int = 0  # how it is called on this link, 0 if it is not
-    last: int = 0  # the last message that the host had at the last attach
-    over: bool = False  # whether it had ended then
-    heard: bool = False  # whether anything has come since
-    told: bool = False
-    decoder: Decoder = field(default_factory=Decoder)
-    unread: int = 0
-    owed: int = 0  # bytes that were read and not given back as credit
-    stumbles: int = 0
+    @property
+    def starts(self) -> bool:
+        return self.record["op"] in _STARTING
 
 
 class Machine:
     """``random`` gives numbers from 0 to 1; ``patience`` is how many seconds it tries to get on.
 
+    ``check`` gets what a host says of itself, and raises :class:`UsageError` where that is not what was
+    asked for: then nothing is run there, but what is there already can be read and stopped.
     The driver opens a link at :attr:`connect_at`, and says :meth:`connecting`, :meth:`connected` or
     :meth:`disconnected`; it sends :meth:`data_to_send`, and calls :meth:`tick` at :attr:`tick_at`.
     """
 
     def __init__(
-        self, *, random: Callable[[], float], patience: float, window: int = WINDOW, version: str = ""
+        self,
+        *,
+        random: Callable[[], float],
+        patience: float,
+        window: int = WINDOW,
+        version: str = "",
+        check: Callable[[Mapping[str, Any]], object] = lambda hello: None,
     ) -> None:
         self.epoch: str | None = None  # of the host, as it said last
-        self._window = window
         self._version = version
         self._patience = patience
+        self._check = check
         self._retries = Retries(random)
         self._requests: dict[int, _Request] = {}
-        self._attaches: dict[int, _Attach] = {}
+        self._attaches = Attaches(self._say, self._number, window)
+        self._refusals = 0
+        self._unfit: PyreplStreamError | None = None  # why this host is not what was asked for
+        self._may_start = False
         self._numbers = 0
         self._link = "down"  # connecting, hello, up, broken
         self._heard = 0.0
@@ -105,9 +108,11 @@ class Machine:
         self._output.clear()
         return data
 
-    def connecting(self) -> None:
-        """The driver opens a link."""
+    def connecting(self) -> bool:
+        """The driver opens a link; returns whether the session is to be started if it was closed."""
         self._link = "connecting"
+        self._may_start = any(request.starts for request in self._requests.values())
+        return self._may_start
 
     def connected(self, now: float) -> None:
         """The link is there."""
@@ -120,8 +125,10 @@ class Machine:
     def disconnected(self, now: float, error: PyreplStreamError) -> list[Event]:
         """The link is gone, or could not be opened; a :class:`TargetError` is tried again."""
         self._link = "down"
-        for attach in self._attaches.values():
-            attach.wire = 0
+        self._attaches.begin_link()
+        if isinstance(error, SessionClosedError) and not self._may_start:
+            self._retries.reset()  # what was asked for meanwhile may start it
+            return [*self._fail(self._where(starts=False), error), *self._attaches.fail(error)]
         if not isinstance(error, TargetError):
             return self.fail(error)
         if not self.busy:
@@ -149,19 +156,34 @@ class Machine:
 
     def fail(self, error: PyreplStreamError) -> list[Event]:
         """Nothing that is waited for comes any more."""
-        events: list[Event] = [Answered(number, {}, error) for number in self._requests]
-        events += [Finished(number, error) for number in self._attaches]
-        self._requests.clear()
-        self._attaches.clear()
         self._retries.reset()
+        return [*self._fail(list(self._requests.values()), error), *self._attaches.fail(error)]
+
+    def _fail(self, requests: Iterable[_Request], error: PyreplStreamError) -> list[Event]:
+        events: list[Event] = []
+        for request in requests:
+            del self._requests[request.number]
+            events.append(Answered(request.number, {}, error))
         return events
+
+    def _where(self, *, starts: bool) -> list[_Request]:
+        return [request for request in self._requests.values() if request.starts is starts]
 
     # -- verbs -------------------------------------------------------------------------------
 
     def request(self, record: Mapping[str, Any], now: float) -> int:
-        """Ask ``record`` (an op without its number) until it is answered; `execute` gets its epoch."""
-        self._wake(now)
+        """Ask ``record`` (an op without its number) until it is answered; `execute` gets its epoch.
+
+        Raises :class:`UsageError` for what is too long, or what this session is not to be asked for.
+        """
+        size = len(protocol.line(record)) + _MARGIN
+        if size > protocol.MAX_OP:
+            most = f"{protocol.MAX_OP} is the most"
+            raise UsageError(f"code, or input, that takes {size} bytes on the wire is too long: {most}")
         request = _Request(self._number(), dict(record))
+        if request.starts and self._unfit is not None:
+            raise self._unfit
+        self._wake(now)
         self._requests[request.number] = request
         if self._link == "up":
             self._ask(request)
@@ -169,31 +191,22 @@ class Machine:
 
     def peek(self, execution_id: str, epoch: str | None, now: float) -> int:
         """Ask what an attach to the execution would be answered."""
-        return self.request({"op": "attach", **_position(execution_id, 0, False, epoch), "credit": 0}, now)
+        return self.request({"op": "attach", **position(execution_id, 0, False, epoch), "credit": 0}, now)
 
     def attach(
         self, execution_id: str, after: int, follow: bool, epoch: str | None, now: float
     ) -> int:
         """Read what comes after ``after``, in the record of ``epoch`` (None: of any)."""
         self._wake(now)
-        attach = _Attach(self._number(), execution_id, after, follow, epoch)
-        self._attaches[attach.number] = attach
-        if self._link == "up":
-            self._attach(attach)
-        return attach.number
+        return self._attaches.add(execution_id, after, follow, epoch, up=self._link == "up")
 
     def consumed(self, number: int, size: int) -> None:
         """The reader has taken ``size`` bytes of what was delivered."""
-        attach = self._attaches.get(number)
-        if attach is not None:
-            attach.unread -= size
-            self._give_back(attach, size)
+        self._attaches.consumed(number, size)
 
     def detach(self, number: int) -> None:
         """Read no more. Idempotent."""
-        attach = self._attaches.pop(number, None)
-        if attach is not None:
-            self._leave(attach)
+        self._attaches.detach(number)
 
     # -- bytes in ----------------------------------------------------------------------------
 
@@ -208,7 +221,7 @@ class Machine:
                 piece = data[place : place + self._left]
                 place += len(piece)
                 self._left -= len(piece)
-                events += self._slice(piece, now)
+                events += self._heed(self._attaches.take(self._of, piece))
                 continue
             end = data.find(b"\n", place)
             if end < 0:
@@ -234,11 +247,12 @@ class Machine:
         if number in self._pinged:
             self._retries.reset()  # it has held for a while
             return []
-        if number in self._attaching:
-            return self._attached(self._attaching.pop(number), record, error)
+        if self._attaches.is_asked(number):
+            return self._attaches.answered(number, record, error)
         request = self._requests.pop(number, None)
         if request is None:
             return []
+        self._progress()
         if request.record["op"] == "attach" and error is None:
             self._say(op="detach", attach=number)
         return [Answered(number, record, error, request.sent > 1)]
@@ -246,25 +260,29 @@ class Machine:
     def _hear_unasked(self, record: dict[str, Any]) -> list[Event]:
         error = _error_of(record)
         if error is not None:
-            self._link = "broken"
-            return [Broken(error)]
-        attach = self._attaches.get(self._wires.get(record.get("attach", 0), 0))
+            return self._refused(error)
         if record.get("type") == "slice":
             self._left, self._of = int(record["bytes"]), record["attach"]
-        elif record.get("type") == "end" and attach is not None:
-            return self._ended(attach, str(record.get("reason")))
+        elif record.get("type") == "end":
+            return self._heed(self._attaches.ended(record["attach"], str(record.get("reason"))))
         return []  # of a newer host
 
-    def _ended(self, attach: _Attach, reason: str) -> list[Event]:
-        if reason == "complete":
-            # Right for a place behind `complete`; else it would have come, and been the end.
-            wrong = not attach.over or attach.heard or (attach.after < attach.last and not attach.stumbles)
-        else:
-            wrong = reason == "closed" and attach.after < attach.last
-        if wrong:
-            return self._stumble(attach, f"the record ended behind message {attach.after}")
-        del self._attaches[attach.number]
-        return [Finished(attach.number)]
+    def _refused(self, error: PyreplStreamError) -> list[Event]:
+        """The host does not understand something that was said, and listens to this link no more."""
+        self._refusals += 1
+        if self._link == "hello" or self._refusals > _REFUSALS:
+            self._link = "broken"
+            return [Broken(error)]
+        asked = [request for request in self._requests.values() if request.sent]
+        return [*self._fail(asked, error), *self._break(f"the host has refused what it was told: {error}")]
+
+    def _heed(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            if isinstance(event, Delivered):
+                self._progress()
+            elif isinstance(event, Broken):
+                self._link = "broken"
+        return events
 
     def _greeted(self, record: dict[str, Any], error: PyreplStreamError | None) -> list[Event]:
         if error is None and record["protocol"] != protocol.PROTOCOL:
@@ -277,78 +295,16 @@ class Machine:
             return [*self.fail(error), Broken(error)]
         self._link = "up"
         self.epoch = record["epoch"]
+        events: list[Event] = [Greeted(record)]
+        try:
+            self._check(record)
+        except PyreplStreamError as exc:
+            self._unfit = exc
+            events += self._fail(self._where(starts=True), exc)
         for request in list(self._requests.values()):
             self._ask(request)
-        for attach in self._attaches.values():
-            self._attach(attach)
-        return [Greeted(record)]
-
-    def _attached(self, wire: int, record: dict[str, Any], error: PyreplStreamError | None) -> list[Event]:
-        attach = self._attaches.get(self._wires.get(wire, 0))
-        if attach is None:
-            return []
-        if error is not None:
-            del self._attaches[attach.number]
-            return [Finished(attach.number, error)]
-        attach.epoch, attach.last = record["epoch"], record["last"]
-        attach.over = record["status"] not in LIVE
-        told, attach.told = attach.told, True
-        return [] if told else [Attached(attach.number, record)]
-
-    def _slice(self, piece: bytes, now: float) -> list[Event]:
-        attach = self._attaches.get(self._wires.get(self._of, 0))
-        if attach is None:  # the reader has left
-            return []
-        attach.heard = True
-        messages: list[Message] = []
-        problem = ""
-        try:
-            for message in attach.decoder.feed(piece):
-                problem = self._accept(attach, message, messages)
-                if problem or _is_last(attach, message):
-                    break
-        except ProtocolError as exc:
-            problem = str(exc)
-        events: list[Event] = []
-        if messages:
-            attach.stumbles = 0
-            self._retries.reset()
-            attach.unread += len(piece)
-            events.append(Delivered(attach.number, messages, len(piece)))
-            if _is_last(attach, messages[-1]):
-                del self._attaches[attach.number]
-                return [*events, Finished(attach.number)]
-        elif not problem:
-            # A piece of a message: what is to come of it must not wait for room.
-            self._give_back(attach, len(piece))
-        return [*events, *self._stumble(attach, problem)] if problem else events
-
-    def _accept(self, attach: _Attach, message: Message, messages: list[Message]) -> str:
-        """Take ``message`` if it is the next one; returns what is wrong with it."""
-        if message.execution_id != attach.execution_id:
-            return f"a message of execution {message.execution_id!r} came for {attach.execution_id!r}"
-        if message.sequence <= attach.after:
-            return ""
-        if message.span_start > attach.after + 1:
-            return f"message {message.span_start} came where {attach.after + 1} is the next"
-        if isinstance(message, GapMessage) and message.span_start <= attach.after:
-            message = replace(message, first=attach.after + 1, bytes=None)
-        attach.after = message.sequence
-        messages.append(message)
-        return ""
-
-    def _stumble(self, attach: _Attach, problem: str) -> list[Event]:
-        """Attach anew, behind the last good message; when that does not help, over another link."""
-        attach.stumbles += 1
-        if attach.stumbles > _STUMBLES:
-            self.detach(attach.number)
-            error = ProtocolError(f"execution {attach.execution_id} cannot be read: {problem}")
-            return [Finished(attach.number, error)]
-        if attach.stumbles > 1:
-            return self._break(problem)
-        self._leave(attach)
-        self._attach(attach)
-        return []
+        self._attaches.resume()
+        return events
 
     # -- lines out ---------------------------------------------------------------------------
 
@@ -358,9 +314,9 @@ class Machine:
         self._line = bytearray()
         self._left = 0  # bytes of the slice that comes
         self._of = 0  # and whose it is
-        self._wires: dict[int, int] = {}
-        self._attaching: dict[int, int] = {}  # from a request to what it is to be called
+        self._unfit = None
         self._hello = 0
+        self._attaches.begin_link()
         self._pinged: set[int] = set()
         self._pings = 0
 
@@ -379,44 +335,20 @@ class Machine:
         request.sent += 1
         self._say(**record, **extra, request=request.number)
 
-    def _attach(self, attach: _Attach) -> None:
-        attach.wire = self._number()
-        attach.decoder = Decoder()
-        attach.owed, attach.heard = 0, False
-        self._wires[attach.wire] = attach.number
-        self._attaching[attach.wire] = attach.wire
-        position = _position(attach.execution_id, attach.after, attach.follow, attach.epoch)
-        credit = max(0, self._window - attach.unread)
-        self._say(op="attach", request=attach.wire, attach=attach.wire, **position, credit=credit)
-
-    def _leave(self, attach: _Attach) -> None:
-        if attach.wire:
-            self._wires.pop(attach.wire, None)
-            self._say(op="detach", attach=attach.wire)
-            attach.wire = 0
-
-    def _give_back(self, attach: _Attach, size: int) -> None:
-        attach.owed += size
-        if attach.wire and attach.owed >= self._window // 4:
-            self._say(op="credit", attach=attach.wire, bytes=attach.owed)
-            attach.owed = 0
-
     def _break(self, problem: str) -> list[Event]:
         self._link = "broken"
         return [Broken(TargetError(problem))]
 
     def _wake(self, now: float) -> None:
-        """Something is waited for from now on: silence before it means nothing."""
+        """Something is waited for from now on: silence, and failures, before it mean nothing."""
         if not self.busy:
             self._heard, self._pings = now, 0
+            if self._link == "up":
+                self._retries.reset()
 
-
-def _position(execution_id: str, after: int, follow: bool, epoch: str | None) -> dict[str, Any]:
-    return {"id": execution_id, "after": after, "follow": follow, "epoch": epoch}
-
-
-def _is_last(attach: _Attach, message: Message) -> bool:
-    return not attach.follow and isinstance(message, CompleteMessage)
+    def _progress(self) -> None:
+        self._retries.reset()
+        self._refusals = 0
 
 
 def _error_of(record: Mapping[str, Any]) -> PyreplStreamError | None:

@@ -19,6 +19,7 @@ __all__ = ()
 _READ = 256 << 10  # bytes that one read hands over
 _GIVEN_BACK = 128 << 10  # bytes that are read before the other side is told: each time costs a wake-up
 
+
 class RemoteCursor:
     """A place in a record elsewhere, which is read ahead of its reader by a bounded number of bytes."""
 
@@ -65,6 +66,9 @@ class RemoteCursor:
         return messages
 
     def when_ready(self, wake: Callable[[], None]) -> None:
+        gone = self._run.gone
+        if gone is not None and not self._finished:
+            self.finished(gone)
         with self._lock:
             ready = bool(self._batches) or self._finished or self._closed
             self._waker = None if ready else wake

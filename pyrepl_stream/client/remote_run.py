@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import PyreplStreamError, SessionClosedError, TargetError, WrongEpochError
+from ..errors import PyreplStreamError, TargetError, WrongEpochError
 from ..messages import CompleteMessage, InputRequestMessage, Message
 from .answer import Answer
+from .attach import LIVE
 from .connection import Connection
-from .machine import LIVE
 from .remote_journal import RemoteCursor, RemoteJournal
 
 __all__ = ()
@@ -94,9 +94,11 @@ class RemoteRun:
     ) -> None:
         with self._lock:
             if not ready():
-                wakers.append(wake)
-                self._call(self._watch)
-                return
+                gone = self._call(self._watch)
+                if gone is None:
+                    wakers.append(wake)
+                    return
+                self.failure = gone
         wake()
 
     def peek(self) -> Answer[Mapping[str, Any]]:
@@ -146,8 +148,9 @@ class RemoteRun:
     # -- what cursors need, any thread -------------------------------------------------------
 
     def enter(self, cursor: RemoteCursor) -> None:
-        if not self._call(self._enter, cursor):
-            cursor.finished(SessionClosedError("the process ends"))
+        gone = self._call(self._enter, cursor)
+        if gone is not None:
+            cursor.finished(gone)
 
     def leave(self, cursor: RemoteCursor) -> None:
         self._call(self._leave, cursor)
@@ -155,8 +158,13 @@ class RemoteRun:
     def consumed(self, cursor: RemoteCursor, size: int) -> None:
         self._call(lambda: self._connection.consumed(cursor.number, size))
 
-    def _call(self, function: Callable[..., object], *args: object) -> bool:
-        return self._connection.engine.call(function, *args)
+    @property
+    def gone(self) -> PyreplStreamError | None:
+        """Why nothing more can be heard of it in this process; None while it can."""
+        return self._connection.gone
+
+    def _call(self, function: Callable[..., object], *args: object) -> PyreplStreamError | None:
+        return self._connection.call(function, *args)
 
     # -- the engine's thread -----------------------------------------------------------------
 

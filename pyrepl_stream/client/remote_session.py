@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import uuid
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
@@ -31,14 +32,16 @@ class RemoteSession:
 
     Leaving ``async with`` or ``with`` disconnects; the session and what runs in it go on, and
     :meth:`close` ends them. It connects at the start of the block, or when it is first used, and again
-    whenever the connection is cut: ``patience`` is for how many seconds it tries. Its methods may be
-    called by any thread and never wait; what they return can be awaited.
+    whenever the connection is cut: ``patience`` is for how many seconds it tries. One that nobody holds
+    any more disconnects by itself. Its methods may be called by any thread and never wait; what they
+    return can be awaited. In a copy of the process (``fork``) they fail: connect there again.
     """
 
     def __init__(self, link: Link, *, address: str = "", patience: float = PATIENCE) -> None:
         check_timeout(patience)
         self.address = address
         self._connection = Connection(link, patience=patience)
+        weakref.finalize(self, self._connection.release).atexit = False
 
     def __repr__(self) -> str:
         return f"<RemoteSession {self.address}>"
@@ -63,7 +66,11 @@ class RemoteSession:
         return self._connection.close()
 
     async def __aenter__(self) -> RemoteSession:
-        await self.connect()
+        try:
+            await self.connect()
+        except BaseException as exc:
+            await self.__aexit__(type(exc), exc, exc.__traceback__)
+            raise
         return self
 
     async def __aexit__(
@@ -78,7 +85,11 @@ class RemoteSession:
             await self.disconnect()
 
     def __enter__(self) -> RemoteSession:
-        self.connect().wait()
+        try:
+            self.connect().wait()
+        except BaseException:
+            self.disconnect().wait()
+            raise
         return self
 
     def __exit__(

@@ -32,6 +32,8 @@ class LoopThread:
         self.loop = asyncio.new_event_loop()
         # How long a callback takes is up to the threads of user code, which share the GIL.
         self.loop.slow_callback_duration = float("inf")
+        self.on_failure: Callable[[BaseException], object] = lambda exc: None
+        """Called in the thread when it ends because the loop itself cannot go on."""
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         _running.append(self)
@@ -66,6 +68,9 @@ class LoopThread:
                 except (KeyboardInterrupt, SystemExit):
                     continue  # meant for the code of a task, which had just ended: the loop goes on
             self._cancel_all()
+        except BaseException as exc:  # user code has closed the loop's descriptors, or the like
+            self.on_failure(exc)
+            raise
         finally:
             self.loop.close()
             _running.remove(self)

@@ -80,7 +80,10 @@ class Outbox:
     @property
     def in_line(self) -> bool:
         """Whether what waits is little, and ends within a line."""
-        return 0 < self.pending() <= _LITTLE and not self.stdout.getvalue().endswith("\n")
+        if self.pending():
+            return self.pending() <= _LITTLE and not self.stdout.getvalue().endswith("\n")
+        data = self._queue[-1][1] if self._queue else None
+        return isinstance(data, str) and len(data) <= _LITTLE and not data.endswith("\n")
 
     @property
     def empty(self) -> bool:

@@ -28,7 +28,7 @@ from .formats import error_message
 from .run import Run
 from .streams import StreamProxy
 
-__all__ = ("install", "uninstall", "bound", "unbind", "in_place")
+__all__ = ("install", "uninstall", "bound", "unbind", "in_place", "put_back")
 
 _fallback_out: list[Any] = []
 _fallback_err: list[Any] = []
@@ -53,10 +53,27 @@ def install() -> None:
             _fallback_err.clear()
             _fall_back_to(sys.stdout, sys.stderr)
         for owner, name, make in _REPLACEMENTS:
-            original = getattr(owner, name, _MISSING)
-            replacement = make(original)
-            _replaced.append((owner, name, original, replacement))
-            setattr(owner, name, replacement)
+            _replace(owner, name, make)
+    _route_pools()
+
+
+def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    original = getattr(owner, name, _MISSING)
+    replacement = make(original)
+    _replaced.append((owner, name, original, replacement))
+    setattr(owner, name, replacement)
+
+
+def put_back() -> list[str]:
+    """Route again where code has left streams of its own in ``sys``; the names of those that lose by it."""
+    cut_off = []
+    for name, ours, below in (("stdout", _stdout, sys.__stdout__), ("stderr", _stderr, sys.__stderr__)):
+        theirs = getattr(sys, name, None)
+        if theirs is not ours:
+            setattr(sys, name, ours)
+            if theirs is not below:
+                cut_off.append(name)
+    return cut_off
 
 
 def _fall_back_to(out: Any, err: Any) -> None:
@@ -207,6 +224,7 @@ def _thread_start(original: Callable[..., None]) -> Callable[..., None]:
         if run is not None:
             self._pyrepl_stream_run = run  # type: ignore[attr-defined]  # for the excepthook
             self.run = functools.partial(_run_thread, run, self, self.run)  # type: ignore[method-assign]
+            _route_pools()
         original(self)
 
     return start
@@ -257,6 +275,25 @@ def _submit(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, functools.partial(_run_job, current.get(), fn), *args, **kwargs)
 
     return submit
+
+
+def _route_pools() -> None:
+    """Have jobs of a ``ThreadPool`` carry their execution. Its module is slow to import: code does that."""
+    pool = getattr(sys.modules.get("multiprocessing.pool"), "ThreadPool", None)
+    if pool is None:
+        return
+    with _lock:
+        if _users and not any(owner is pool for owner, *_ in _replaced):
+            for name in ("apply_async", "_map_async", "imap", "imap_unordered"):  # what the others call
+                _replace(pool, name, _pool_call)
+
+
+def _pool_call(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def call(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, functools.partial(_run_job, current.get(), func), *args, **kwargs)
+
+    return call
 
 
 def _run_job(run: Optional[Run], fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

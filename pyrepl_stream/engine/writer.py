@@ -103,7 +103,8 @@ class Writer:
         # asynchronous exception takes out of its wait, and the engine would wait for it.
         self._open = True
         self._room = threading.Event()  # the same, for threads to which no exception is sent
-        self._seen_off = 0  # lines that were waited for since nothing was written for a while
+        # Lines, and calls of `flush`, that were waited for since nothing was written for a while.
+        self._seen_off = self._flushed = 0
         self._posted = 0  # bytes that such a thread wrote since it last had them taken
         self._flowing = False
         self._light = False  # while text flows: its writes are small
@@ -180,7 +181,7 @@ class Writer:
                 self._posted = 0
                 self._engine.call(self.tick)
         self._wake()
-        if self._order is not None and stream is not None and not pump:
+        if self._order is not None and not pump and _ends_line(data):
             self._see_off()
 
     def _see_off(self) -> None:
@@ -191,8 +192,12 @@ class Writer:
                 self._seen_off = _AT_LEISURE  # the host is slow, and nobody is to wait for it line by line
 
     def _flush(self) -> None:
-        if self._order is not None and not self._closed:
-            self._order.flush()
+        # Who asks waits, but not line by line for thousands of them: only text is at stake here. (What starts
+        # or ends a process asks the order itself.)
+        if self._order is not None and not self._closed and self._flushed < _AT_LEISURE:
+            self._flushed += 1
+            if not self._order.flush():
+                self._flushed = _AT_LEISURE
 
     def bind(self, names: dict[str, object]) -> None:
         """Make this writer the target of a thread; ``names`` is its dict in the stdout proxy."""
@@ -316,8 +321,11 @@ class Writer:
             self._timer.cancel()
         self._timer = self._engine.loop.call_later(_LINE_END, self.tick)
 
-    def tick(self) -> None:
-        """Take what was written, and set the state that follows from it."""
+    def tick(self, asked: bool = False) -> None:
+        """Take what was written, and set the state that follows from it.
+
+        ``asked``: for somebody who waits for it. That nothing is found then says nothing about the pace.
+        """
         if self._closed:
             return
         if self._timer is not None:
@@ -341,12 +349,13 @@ class Writer:
             self._room.set()
         else:
             self._room.clear()
-        idle = self._flowing and not found and self._rest is None
-        self._flowing = found or self._rest is not None
+        busy = found or self._rest is not None
+        idle = self._flowing and not busy and not asked
+        self._flowing = busy or (self._flowing and asked)
         if idle:
             self._light = False
             self._sampled = 0
-            self._seen_off = 0
+            self._seen_off = self._flushed = 0
         self._point()
         if idle:
             self.drain()  # what was written between the last take and the change of `write`
@@ -432,3 +441,9 @@ class Writer:
         if isinstance(message, Lost):
             message = GapMessage(bytes=message.bytes, reason=message.reason)
         self._sink.append(message, wake=False)
+
+
+def _ends_line(data: Union[str, bytes, Message]) -> bool:
+    if isinstance(data, Message):
+        return False
+    return data.endswith("\n") if isinstance(data, str) else data.endswith(b"\n")

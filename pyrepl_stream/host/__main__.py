@@ -1,6 +1,6 @@
-"""The far end's entry: ``host LISTENER REPORT OPTIONS`` or ``worker CHANNEL SHARED``.
+"""The far end's entry: ``host LISTENER REPORT NAME`` or ``worker CHANNEL SHARED``.
 
-What is in capitals are descriptors, but for OPTIONS, which are :class:`HostOptions` as JSON.
+What is in capitals are descriptors, but for the NAME of the session.
 """
 
 from __future__ import annotations
@@ -22,38 +22,45 @@ def main(role: str = "", *words: str) -> None:
         sys.exit(__doc__)
 
 
-def _host(descriptor: int, report: int, options: str) -> None:
+def _host(descriptor: int, report: int, name: str) -> None:
     import os
 
     if os.fork():
         os._exit(0)  # whoever started it has no child of it to wait for
+    from .guard import guard
+
+    guarded = guard(descriptor, report)
     import fcntl
-    import json
     import socket
     import traceback
 
-    from .launch import READY, forget_locks, host_lock
-    from .options import HostOptions
+    from .launch import READY, host_lock
+    from .options import saved_options
     from .places import SessionPlace
+    from .removal import forget_start
 
     try:
         listener = socket.socket(fileno=descriptor)
         listener.set_inheritable(False)
         fcntl.fcntl(report, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-        settings = HostOptions(**json.loads(options))
         from .server import Host
 
         # Who looks whether there is a host holds the lock for a moment.
-        place = SessionPlace(settings.name)
+        place = SessionPlace(name)
+        killed = os.path.exists(place.host_lock)  # one that ends by itself removes it
         with host_lock(place, 5.0) as held:
             if not held:
                 raise RuntimeError("there is a host of this session already")
-            host = Host(settings, listener)
+            options = saved_options(place)
+            if options is None or options.name != name:
+                raise RuntimeError("the options of this session cannot be read")
+            host = Host(options, listener, killed=killed)
+            os.write(guarded, host.epoch.encode("ascii"))
             os.write(report, READY)
             os.close(report)
             report = -1
             host.serve()
-            forget_locks(place)
+            forget_start(place)
     except BaseException as exc:
         if report >= 0:
             os.write(report, f"{type(exc).__name__}: {exc}".encode("utf-8", "replace"))

@@ -105,6 +105,11 @@ class Connection:
         """Whether there is nothing that the client could be sent now."""
         return self._peer is None or not (self._outgoing or self._answers or self._ready)
 
+    @property
+    def has_all(self) -> bool:
+        """Whether there is nothing that the client could still read, be it without credit now."""
+        return self._peer is None or (self.is_idle and not self._attaches)
+
     def answer(self, record: Mapping[str, Any]) -> None:
         if self._peer is not None:
             data = line(record)

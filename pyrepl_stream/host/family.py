@@ -32,19 +32,22 @@ class Family:
     def pids(self, first: int, last: Optional[int] = None, *, worker: Optional[int], since: int) -> list[int]:
         """What the executions with the ordinals ``first``..``last`` (None: to the newest) started.
 
-        A copy of the worker itself (``fork``) has no execution's mark: it counts when it was made after
-        ``since`` (:func:`clock_ticks`). Raises OSError when there is no descriptor to look with.
+        A copy of the worker itself (``fork``) has no execution's mark, and what was given an environment of
+        its own has none at all: these count when they began after ``since`` (:func:`clock_ticks`) and are
+        the worker's children, or ours since they have lost their parents. Raises OSError when there is no
+        descriptor to look with.
         """
+        near = {worker, os.getpid()}
         found: set[int] = set()
         parents: dict[int, list[int]] = {}
         for pid, parent, started, marks in marked_processes():
             parents.setdefault(parent, []).append(pid)
             ordinal = execution_of(marks, self._mark)
-            if ordinal is None or pid == worker:
+            if pid == worker:
                 continue
-            if first <= ordinal and (last is None or ordinal <= last) and ordinal:
+            if ordinal and first <= ordinal and (last is None or ordinal <= last):
                 found.add(pid)
-            elif not ordinal and started >= since:
+            elif started >= since and (ordinal == 0 or (ordinal is None and parent in near)):
                 found.add(pid)
         # What cleared its environment is known by its parents.
         waiting = list(found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import socket
@@ -13,22 +12,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
-from typing import BinaryIO, Optional
+from dataclasses import asdict
+from typing import Any, BinaryIO, Optional
 
-from ..errors import TargetError, UsageError
+from ..errors import SessionClosedError, TargetError, UsageError
+from ..journal.disk import Disk
 from ..process.tree import MARK
 from . import pack
-from .options import HostOptions
+from .options import HostOptions, save_options, saved_options
 from .places import SessionPlace, private_directory, sessions_directory
 
 __all__ = (
     "connect",
     "connect_or_start",
-    "forget_locks",
+    "host_lives",
     "host_lock",
-    "is_alive",
     "peer_is_ours",
+    "start_lock",
     "worker_command",
 )
 
@@ -80,16 +80,16 @@ def peer_is_ours(connection: socket.socket) -> bool:
     return True  # the directory of the socket is closed to others
 
 
-def is_alive(place: SessionPlace) -> bool:
-    """Whether the session has a host that can be reached."""
+def host_lives(place: SessionPlace) -> bool:
+    """Whether the session has a host, be it one that does not answer."""
     try:
-        connection = connect(place)
-    except TargetError:
+        descriptor = os.open(place.host_lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
         return False
-    if connection is None:
-        return False
-    connection.close()
-    return True
+    try:
+        return not _lock(descriptor, fcntl.LOCK_SH)  # shared: others may look at the same time
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -100,10 +100,21 @@ def host_lock(place: SessionPlace, seconds: float = 0.0) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
+def start_lock(place: SessionPlace, seconds: float = 0.0) -> Iterator[bool]:
+    """The same for the lock of who starts the host."""
+    with _locked(place.start_lock, seconds) as held:
+        yield held
+
+
+@contextlib.contextmanager
 def _locked(path: str, seconds: float) -> Iterator[bool]:
     deadline = time.monotonic() + seconds
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        private_directory(os.path.dirname(path))
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue  # the directory has just been removed, with the session
         try:
             if _lock(descriptor):
                 if not _is_at(path, descriptor):
@@ -118,9 +129,9 @@ def _locked(path: str, seconds: float) -> Iterator[bool]:
         time.sleep(_POLL)
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -133,75 +144,125 @@ def _is_at(path: str, descriptor: int) -> bool:
         return False
 
 
-def forget_locks(place: SessionPlace) -> None:
-    """Remove the lock files of a session that ends. For its host, which holds its lock."""
-    with _locked(place.start_lock, 0.0) as held:
-        if held:
-            os.unlink(place.start_lock)
-    os.unlink(place.host_lock)
-
-
 # -- starting ------------------------------------------------------------------------------------
 
 
-def connect_or_start(place: SessionPlace, options: HostOptions) -> socket.socket:
-    """A connection to the session's host, which is started with ``options`` where there is none.
+def connect_or_start(place: SessionPlace, given: Mapping[str, Any], *, start: bool = True) -> socket.socket:
+    """A connection to the session's host, which is started where there is none. Waits, up to 30 s.
 
-    Waits, up to 30 s. Raises :class:`TargetError`, :class:`UsageError` for options without sense and
-    :class:`UnsafePathError`.
+    ``given`` are fields of :class:`HostOptions` that the caller wants. The others are as when the session
+    was started last. Without ``start`` a session that is not there any more is not made anew: a host is
+    only started to serve the records. Raises :class:`TargetError`, :class:`UsageError` for options without
+    sense, :class:`SessionClosedError` and :class:`UnsafePathError`.
     """
     connection = connect(place)
     if connection is not None:
         return connection
-    options = _checked(options)
-    with _locked(place.start_lock, _START) as held:
+    given = _checked(place, given)
+    _check_there(place, start)
+    with start_lock(place, _START) as held:
         if not held:
             raise TargetError(f"session {place.name!r} is being started elsewhere, and does not come up")
         connection = connect(place)
         if connection is None:
-            _wait_for_the_last(place)
-            _start(place, options)
+            _start(place, given, start)
             connection = connect(place)
     if connection is None:
         raise TargetError(f"the host of session {place.name!r} ended right after its start{_told(place)}")
     return connection
 
 
-def _checked(options: HostOptions) -> HostOptions:
-    """``options`` with what is relative made absolute. Raises :class:`UsageError`."""
-    python = options.python
-    if python:
-        found = shutil.which(os.path.expanduser(python))
+def _checked(place: SessionPlace, given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given`` with what is relative made absolute. Raises :class:`UsageError`."""
+    HostOptions(place.name, **given)
+    checked = dict(given)
+    if checked.get("python"):
+        found = shutil.which(os.path.expanduser(checked["python"]))
         if found is None:
-            raise UsageError(f"there is no interpreter {python!r} that could be run")
-        python = os.path.abspath(found)
-    directory = os.path.abspath(os.path.expanduser(options.cwd or os.getcwd()))
-    if not os.path.isdir(directory):
-        raise UsageError(f"cwd {directory!r} is no directory")
-    return replace(options, python=python, cwd=directory)
+            raise UsageError(f"there is no interpreter {checked['python']!r} that could be run")
+        checked["python"] = os.path.abspath(found)
+    if checked.get("cwd"):
+        checked["cwd"] = os.path.abspath(os.path.expanduser(checked["cwd"]))
+        if not os.path.isdir(checked["cwd"]):
+            raise UsageError(f"cwd {checked['cwd']!r} is no directory")
+    return checked
+
+
+def _options(place: SessionPlace, given: Mapping[str, Any]) -> HostOptions:
+    """What is not given is as it was before, or else as it is here. Raises :class:`UsageError`."""
+    before = saved_options(place)
+    options = {**({} if before is None else asdict(before)), **given, "name": place.name}
+    options["python"] = options.get("python") or sys.executable
+    if not options.get("cwd"):
+        try:
+            options["cwd"] = os.getcwd()
+        except FileNotFoundError:
+            raise UsageError(
+                "the working directory of this process was removed: change to another one, or give `cwd`"
+            ) from None
+    return HostOptions(**options)
+
+
+def _check_there(place: SessionPlace, start: bool) -> None:
+    if not start and not os.path.isdir(place.records):
+        raise SessionClosedError(f"session {place.name!r} was closed, and its records were removed")
 
 
 def _wait_for_the_last(place: SessionPlace) -> None:
     """The host before this one listens no more, but may still be about to end."""
-    with host_lock(place, _LEAVING) as held:
-        if not held:
+    deadline = time.monotonic() + _LEAVING
+    while host_lives(place):
+        if time.monotonic() >= deadline:
             raise TargetError(
                 f"session {place.name!r} has a host that lives but cannot be reached (was its socket in "
-                f"{os.path.dirname(place.socket)} removed?): end that process, and try again"
+                f"{os.path.dirname(place.socket)} removed, or is it another PYREPL_STREAM_RUNTIME_DIR?): "
+                "end that process, and try again"
             )
+        time.sleep(_POLL)
 
 
-def _start(place: SessionPlace, options: HostOptions) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(place.socket)
-    report, told = os.pipe()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, _open_log(place) as log:
+def _start(place: SessionPlace, given: Mapping[str, Any], start: bool) -> None:
+    """The caller holds the start lock."""
+    _wait_for_the_last(place)
+    _check_there(place, start)
+    is_new = not os.path.isdir(place.records)
+    try:
+        _launch(place, _options(place, given))
+    except BaseException:
+        Disk().discard(place.socket)
+        if is_new:
+            shutil.rmtree(place.records, ignore_errors=True)
+        Disk().discard(place.start_lock)
+        raise
+
+
+def _launch(place: SessionPlace, options: HostOptions) -> None:
+    try:
+        save_options(place, options)
+        report = _spawn(place)
+    except OSError as exc:
+        raise TargetError(f"the host of session {place.name!r} cannot be started: {exc}") from exc
+    with open(report, "rb") as file:
+        answer = file.read()  # until the host says that it is ready, or has gone
+    if answer != READY:
+        text = answer.decode("utf-8", "replace").strip()
+        raise TargetError(f"session {place.name!r} cannot be started{': ' + text if text else _told(place)}")
+
+
+def _spawn(place: SessionPlace) -> int:
+    """Begin to start a host; the descriptor on which it says how that went. Raises OSError."""
+    Disk().discard(place.socket)
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(_open_log(place))
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        # The directory is closed to others, so nobody is faster than the change of the mode.
+        listener.bind(place.socket)
+        os.chmod(place.socket, 0o600)
+        listener.listen(_BACKLOG)
+        report, told = os.pipe()
+        stack.callback(os.close, told)
+        words = ["host", str(listener.fileno()), str(told), place.name]
         try:
-            # The directory is closed to others, so nobody is faster than the change of the mode.
-            listener.bind(place.socket)
-            os.chmod(place.socket, 0o600)
-            listener.listen(_BACKLOG)
-            words = ["host", str(listener.fileno()), str(told), json.dumps(asdict(options))]
             process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, *pack.location(), *words],
                 stdin=subprocess.DEVNULL,
@@ -212,16 +273,11 @@ def _start(place: SessionPlace, options: HostOptions) -> None:
                 pass_fds=(listener.fileno(), told),
                 start_new_session=True,
             )
-        except OSError as exc:
-            raise TargetError(f"the host of session {place.name!r} cannot be started: {exc}") from exc
-        finally:
-            os.close(told)
-    with open(report, "rb") as file:
-        answer = file.read()  # until the host says that it is ready, or has gone
+        except BaseException:
+            os.close(report)
+            raise
     process.wait()  # it has forked, so that the host is nobody's child
-    if answer != READY:
-        text = answer.decode("utf-8", "replace").strip()
-        raise TargetError(f"session {place.name!r} cannot be started{': ' + text if text else _told(place)}")
+    return report
 
 
 READY = b"ready"

@@ -24,7 +24,7 @@ from .loop import Loop
 from .options import HostOptions
 from .places import check_execution_id
 from .protocol import PROTOCOL, error_name, summary
-from .record import Execution, StoredExecution
+from .record import Execution, StoredExecution, UnreadableExecution
 from .runner import Runner
 from .store import Store
 
@@ -169,6 +169,11 @@ class Operations:
         return {"epoch": new.epoch, "new": True, **self._state(new)}
 
     def _known(self, found: Record, request: Request) -> _Answer:
+        if isinstance(found, UnreadableExecution):
+            raise ExecutionExistsError(
+                f"there is a record of {request.id!r} that cannot be read; `fresh` removes it and runs "
+                "this in its place, another id keeps both"
+            )
         if found.status.digest != request.digest:
             raise ExecutionExistsError(
                 f"there is an execution {request.id!r} already, of other code; `fresh` ends it, removes its "

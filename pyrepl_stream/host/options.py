@@ -1,16 +1,25 @@
-"""With what a session is started: JSON on the command line of its host."""
+"""With what a session is started, and started again: kept in a file beside its records.
+
+Not on the command line of its host, which all users can read.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Optional
 
-from ..errors import UsageError
-from .places import check_session_name
+from ..errors import UnsafePathError, UsageError
+from ..journal.disk import Disk, read_own
+from .places import SessionPlace, check_session_name
 
-__all__ = ("HostOptions",)
+__all__ = ("HostOptions", "load_options", "save_options", "saved_options")
+
+_FILE = "session.json"
+_LEAST = 1 << 20  # bytes of retention
 
 
 @dataclass(frozen=True)
@@ -37,9 +46,34 @@ class HostOptions:
                 raise UsageError(f"{name} is {value!r}, but must be a path")
         for name in ("idle_timeout", "keep"):
             _check_positive(name, getattr(self, name), "seconds")
-        _check_positive("retention", self.retention, "bytes")
+        if isinstance(self.retention, bool) or not isinstance(self.retention, int) or self.retention < _LEAST:
+            raise UsageError(
+                f"retention is {self.retention!r}, but must be whole bytes, at least {_LEAST} (1 MiB)"
+            )
         if self.env is not None:
             _check_environment(self.env)
+
+
+def saved_options(place: SessionPlace) -> Optional[HostOptions]:
+    """With what the session was started last; None when that is not known."""
+    return load_options(place.records)
+
+
+def load_options(directory: str) -> Optional[HostOptions]:
+    """The same, by the directory of its records."""
+    try:
+        record = json.loads(read_own(os.path.join(directory, _FILE)))
+        known = {field.name for field in fields(HostOptions)}
+        return HostOptions(**{name: value for name, value in record.items() if name in known})
+    except (OSError, UnsafePathError, ValueError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def save_options(place: SessionPlace, options: HostOptions) -> None:
+    """Raises OSError. The caller is the one that starts the host."""
+    if saved_options(place) != options:  # else a full disk does not matter
+        path = os.path.join(place.directory, _FILE)
+        Disk().replace_file(path, path + ".new", json.dumps(asdict(options)).encode("ascii"))
 
 
 def _check_positive(name: str, value: object, unit: str) -> None:

@@ -137,14 +137,22 @@ class SessionPlace:
         return os.path.join(runtime_directory(), f"{self.key}.start")
 
     @property
-    def host_lock(self) -> str:
-        """Locked by the host as long as it lives, and by who writes into its records when it does not."""
-        return os.path.join(runtime_directory(), f"{self.key}.host")
+    def records(self) -> str:
+        """Where the session's records are, if there are any."""
+        return os.path.join(sessions_directory(), self.key)
 
     @property
     def directory(self) -> str:
-        """The session's records, made if need be."""
-        return private_directory(os.path.join(sessions_directory(), self.key))
+        """The same, made if need be."""
+        return private_directory(self.records)
+
+    @property
+    def host_lock(self) -> str:
+        """Locked by the host as long as it lives, and by who writes into its records when it does not.
+
+        It lies with them: what is in the directory of sockets may be removed, or be elsewhere.
+        """
+        return os.path.join(self.records, "host.lock")
 
     def execution(self, execution_id: str) -> str:
         """The directory of one execution's spool; it need not exist. Raises :class:`UsageError`."""

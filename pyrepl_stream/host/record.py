@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Callable, Optional, Protocol
 
-from ..errors import ProtocolError
+from ..errors import EndedError, ProtocolError
 from ..journal.spool import Spool, SpoolReader, SpoolStatus, open_spool
 from ..messages import CompleteMessage, InputReplyMessage, LogMessage, Message
 from ..wire import unnumbered
@@ -17,7 +17,7 @@ from ..worker.requests import Request
 from .loop import Timer
 from .pipe import OutputPipe
 
-__all__ = ("Record", "Execution", "StoredExecution", "Reader")
+__all__ = ("Record", "Execution", "StoredExecution", "UnreadableExecution", "Reader")
 
 _KEYS = 256  # requests that are remembered, so that one that is sent again is obeyed once
 
@@ -60,6 +60,17 @@ class StoredExecution:
         return open_spool(self._directory).reader(after, follow=follow)
 
 
+class UnreadableExecution(StoredExecution):
+    """One whose record tells nothing any more: it can only be removed."""
+
+    def __init__(self, directory: str, status: SpoolStatus, why: str) -> None:
+        super().__init__(directory, status)
+        self._why = why
+
+    def reader(self, after: int, *, follow: bool) -> SpoolReader:
+        raise EndedError(f"the record of {self.id} is broken ({self._why}): `fresh` or `close` removes it")
+
+
 class Answers:
     """The answer to one request of a client, which may ask again until it has it."""
 
@@ -100,7 +111,7 @@ class Execution:
         self.waiting: list[Frame] = []  # what is to be sent when it has begun
         self.readers: list[Reader] = []
         self.when_complete: list[Callable[[], object]] = []
-        self.on_news: Callable[[], object] = lambda: None  # it has begun, a question was asked, the end has come
+        self.on_news: Callable[[], object] = lambda: None  # it began, it asks, it ended
         self._seen: OrderedDict[str, Answers] = OrderedDict()  # by key
         self._spool = spool
         self._began: Optional[float] = None

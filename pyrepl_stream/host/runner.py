@@ -18,7 +18,7 @@ from .options import HostOptions
 from .pipe import OutputPipe
 from .pipe_reader import PipeReader
 from .record import Execution
-from .worker_process import WorkerProcess, describe_end
+from .worker_process import WorkerProcess, describe_end, describe_failure
 
 __all__ = ("Runner", "Answered")
 
@@ -31,7 +31,10 @@ _CLOSED = "the session was closed"
 
 
 class Runner:
-    """``ended`` is called with an execution from which nothing comes any more, ``idle`` when none runs."""
+    """``ended`` is called with an execution from which nothing comes any more, ``idle`` when none runs.
+
+    ``gone``: what has become of what the session had in memory; the first execution is told.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,8 @@ class Runner:
         loop: Loop,
         ended: Callable[[Execution], object],
         idle: Callable[[], object],
+        *,
+        gone: str = "",
     ) -> None:
         self.running: Optional[Execution] = None
         self.queue: deque[Execution] = deque()
@@ -58,7 +63,7 @@ class Runner:
         self._pipes = PipeReader(loop, self._printed)
         self._controls: dict[int, Answered] = {}
         self._control = 0
-        self._gone = ""  # what became of the last worker, until it was said
+        self._gone = gone  # what became of the last worker, until it was said
         self._closed: Optional[Callable[[], object]] = None
         self._heard: Mapping[FrameType, Callable[[Execution, Frame], object]] = {
             FrameType.MESSAGE: self._on_message,
@@ -181,7 +186,8 @@ class Runner:
                 self._start(execution)
             except (OSError, PyreplStreamError) as exc:
                 execution.code_closed = True
-                execution.complete(CompleteMessage(status="error", error=f"it could not be started: {exc}"))
+                text = f"it could not be started: {describe_failure(exc)}"
+                execution.complete(CompleteMessage(status="error", error=text))
                 self._check_ended(execution)
         if self.running is None:
             self._idle()
@@ -277,9 +283,10 @@ class Runner:
         """The worker, and all that was started in it."""
         if self._worker is not None:
             self._killed = True
-            self._worker.signal(signal.SIGKILL)
-            since = self._worker.started
-            self._family.signal(signal.SIGKILL, self._first, worker=self._pid, since=since)
+            worker, since = self._worker, self._worker.started
+            self._family.signal(signal.SIGKILL, self._first, worker=worker.pid, since=since)
+            worker.signal(signal.SIGKILL)
+            self._family.signal(signal.SIGKILL, self._first, worker=worker.pid, since=since)
 
     def _after(self, seconds: float, execution: Execution, function: Callable[[Execution], object]) -> None:
         execution.timers.append(self._loop.later(seconds, function, execution))

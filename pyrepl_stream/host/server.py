@@ -8,6 +8,7 @@ import signal
 import socket
 from typing import Any, Optional
 
+from ..journal.disk import Disk
 from ..process.tree import adopt_orphans
 from .connection import Connection
 from .launch import peer_is_ours
@@ -29,16 +30,21 @@ _LINGER = 2.0  # seconds that clients have, at the end, to take what there is fo
 
 
 class Host:
-    """``listener`` listens on the session's socket. The caller holds the session's lock."""
+    """``listener`` listens on the session's socket. The caller holds the session's lock.
 
-    def __init__(self, options: HostOptions, listener: socket.socket) -> None:
+    ``killed``: the session's last host did not end by itself.
+    """
+
+    def __init__(self, options: HostOptions, listener: socket.socket, *, killed: bool = False) -> None:
         self._options = options
         self._place = SessionPlace(options.name)
         self._listener = listener
         self._socket = os.stat(self._place.socket).st_ino
         self._loop = Loop(self._end_of_turn)
         self._store = Store(self._place, options)
-        self._runner = Runner(options, self._store.epoch, self._loop, self._ended, self._watch_idle)
+        self.epoch = self._store.epoch
+        gone = "the session's last host ended unexpectedly" if killed and list(self._store) else ""
+        self._runner = Runner(options, self.epoch, self._loop, self._ended, self._watch_idle, gone=gone)
         self._settling: dict[str, Execution] = {}  # they have ended, and their records are to be closed
         self._connections: set[Connection] = set()
         self._idle_timer: Optional[Timer] = None
@@ -165,15 +171,17 @@ class Host:
         self._linger_until(self._loop.later(_LINGER, self._tell_closers))
 
     def _linger_until(self, timer: Timer) -> None:
-        if timer.function is not None and all(connection.is_idle for connection in self._connections):
+        if timer.function is not None and all(connection.has_all for connection in self._connections):
             timer.cancel()
             self._tell_closers()
         elif timer.function is not None:
             self._loop.later(0.01, self._linger_until, timer)
 
     def _tell_closers(self) -> None:
-        if self._forget:
+        if self._forget or not list(self._store):
             self._store.forget_all()
+        else:
+            Disk().discard(self._place.host_lock)  # what is left of it says that a host was killed
         self._operations.tell_closed()
         self._part(self._loop.later(_LINGER, self._loop.stop))
 

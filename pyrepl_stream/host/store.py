@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
 import time
 import uuid
 from collections.abc import Iterator
 from typing import Union
 
-from ..errors import PyreplStreamError, UnknownExecutionError
+from ..errors import ProtocolError, PyreplStreamError, UnknownExecutionError, UsageError
 from ..journal.disk import read_own
-from ..journal.spool import Spool, SpoolStatus, mark_lost, open_spool, remove_spool
+from ..journal.spool import (
+    Spool,
+    SpoolStatus,
+    mark_lost,
+    open_spool,
+    remove_leftovers,
+    remove_spool,
+    unreadable_status,
+)
 from ..worker.requests import Request
 from .options import HostOptions
 from .places import SessionPlace, check_execution_id
-from .record import Execution, StoredExecution
+from .record import Execution, StoredExecution, UnreadableExecution
+from .removal import end_left_over, forget_session
+from .worker_process import describe_failure
 
 __all__ = ("Store",)
 
@@ -33,20 +41,29 @@ class Store:
         self._options = options
         self._known: dict[str, Union[Execution, StoredExecution]] = {}
         self._directory = place.directory
-        for name in sorted(os.listdir(self._directory)):
-            if os.path.isdir(os.path.join(self._directory, name)) and not name.startswith("."):
-                self._load(name)
+        remove_leftovers(self._directory)
+        end_left_over(self._directory)
+        with os.scandir(self._directory) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for name in sorted(names):
+            self._load(name)
 
     def _load(self, name: str) -> None:
         try:
             directory = self._path(name)
+        except UsageError:
+            return  # no execution can have it
+        try:
             status = open_spool(directory).status
             if not status.closed:
                 mark_lost(directory, _LOST)
                 status = open_spool(directory).status
-            self._known[status.execution_id] = StoredExecution(directory, status)
+            if status.execution_id != name:
+                raise ProtocolError(f"it is that of {status.execution_id!r}")
+            self._known[name] = StoredExecution(directory, status)
         except (PyreplStreamError, OSError) as exc:
-            print(f"the record {name!r} cannot be read: {exc}", file=sys.stderr)  # noqa: T201
+            status = unreadable_status(directory, self._place.name)
+            self._known[name] = UnreadableExecution(directory, status, str(exc))
 
     def _path(self, execution_id: str) -> str:
         return os.path.join(self._directory, check_execution_id(execution_id))
@@ -98,7 +115,7 @@ class Store:
             )
         except OSError as exc:
             raise PyreplStreamError(
-                f"the record of {request.id} cannot be made in {self._directory}: {exc.strerror}"
+                f"the record of {request.id} cannot be made in {self._directory}: {describe_failure(exc)}"
             ) from exc
         execution = self._known[request.id] = Execution(request, key, spool)
         return execution
@@ -116,7 +133,7 @@ class Store:
     def forget_all(self) -> None:
         """The session, with all that there is of it."""
         self._known.clear()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        forget_session(self._place)
 
     def forget_old(self) -> None:
         """Remove the records that have been kept long enough."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -20,7 +21,7 @@ from .launch import worker_command
 from .loop import READ, WRITE, Loop
 from .options import HostOptions
 
-__all__ = ("WorkerProcess", "describe_end", "keep_limits", "raise_limits")
+__all__ = ("WorkerProcess", "describe_end", "describe_failure", "keep_limits", "raise_limits")
 
 _BUFFER = 1 << 20  # asked for on both sides of the channel
 _DRAIN = 4 << 20  # more than the channel holds: what was there at the beginning of a drain has been read
@@ -237,6 +238,26 @@ def describe_end(code: int) -> str:
     except ValueError:  # a real-time signal
         name = f"signal {-code}"
     return f"was ended by {name}" + (" (often a sign of too little memory)" if name == "SIGKILL" else "")
+
+
+def describe_failure(exc: Exception) -> str:
+    """Why something could not be begun, for people."""
+    if not isinstance(exc, OSError):
+        return str(exc)
+    hint = _HINTS.get(exc.errno or 0, "")
+    where = f" ({exc.filename})" if exc.filename else ""
+    return f"{exc.strerror}{where}{hint}"
+
+
+_HELD = (
+    ": processes that earlier executions left running keep the pipes of their output open, two descriptors "
+    "each; end them (kill the execution, or close the session)"
+)
+_HINTS = {
+    errno.EMFILE: _HELD,
+    errno.ENFILE: _HELD,
+    errno.E2BIG: ": `env` and the environment of the session are longer than the system allows",
+}
 
 
 def _environment(changes: Optional[Mapping[str, Optional[str]]], mark: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Journals: a ring in memory (``ring``), and a spool on disk (``spool``). Standard library only, Python 3.9."""
+"""Journals: a ring in memory (``ring``), and a spool on disk (``spool``). Python 3.9, nothing else."""
 
 from .ring import NEVER_DROPPED, OVERFLOW_POLICIES, Cursor, Journal, Overflow, cost_of, output_bytes
 

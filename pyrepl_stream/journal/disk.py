@@ -63,10 +63,15 @@ class Disk:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             view = view[written:]
 
+    def sync(self, descriptor: int) -> None:
+        """Have what was written survive a loss of power: the rename that comes next may."""
+        os.fsync(descriptor)
+
     def make_file(self, path: str, data: bytes) -> None:
         descriptor = self.open(path, CREATE)
         try:
             self.write_all(descriptor, data)
+            self.sync(descriptor)
         finally:
             os.close(descriptor)
 
@@ -84,6 +89,7 @@ class Disk:
         try:
             self.write_all(descriptor, data)
             self.truncate(descriptor, len(data))
+            self.sync(descriptor)
         finally:
             os.close(descriptor)
         self.rename(reserved, path)

@@ -15,7 +15,7 @@ from .disk import Disk
 from .spool_reader import SpoolReader, StoredSpool, open_spool
 from .spool_repair import mark_lost, remove_leftovers, remove_spool, spool_size
 from .spool_writer import Spool
-from .status import SpoolStatus
+from .status import SpoolStatus, unreadable_status
 
 __all__ = (
     "Disk",
@@ -28,4 +28,5 @@ __all__ = (
     "remove_leftovers",
     "remove_spool",
     "spool_size",
+    "unreadable_status",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, fields, replace
 from typing import Any, Optional
 
@@ -10,7 +11,7 @@ from ..errors import ProtocolError
 from ..messages import CompleteMessage
 from ..wire import decode, encode
 
-__all__ = ("SpoolStatus", "STATUS_SIZE", "dump_status", "load_status")
+__all__ = ("SpoolStatus", "STATUS_SIZE", "dump_status", "load_status", "unreadable_status")
 
 STATUS_SIZE = 16 << 10
 """Bytes that a status has at most."""
@@ -79,3 +80,10 @@ def load_status(data: bytes, *, closed: bool) -> SpoolStatus:
         return SpoolStatus(complete=complete, **values)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise ProtocolError(f"not the status of an execution: {exc}") from exc
+
+
+def unreadable_status(directory: str, session: str) -> SpoolStatus:
+    """What is to be said of a record that tells nothing itself. Raises OSError when it is gone."""
+    started = os.lstat(directory).st_mtime
+    name = os.path.basename(directory)
+    return SpoolStatus(name, "", session, "", "(its record cannot be read)", started, "lost", closed=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,8 +29,10 @@ class LocalLink:
     ``python`` is the interpreter that runs the code (default: this one), ``cwd`` its directory (default:
     that of this process), ``env`` is added to its environment (None takes a variable away). The session
     ends by itself after ``idle_timeout`` seconds without a client and without an execution, and keeps
-    ``retention`` bytes of each execution. A session that is there already is used as it is; one with
-    another ``python``, ``cwd`` or ``env`` than is given here is an error. Raises :class:`UsageError`.
+    ``retention`` bytes of each execution. A session that is there already is used as it is; to connect to
+    one with another ``python``, ``cwd`` or ``env`` than is given here, or to run something there, is an
+    error. A session that has to be started again, while it has records, gets what is not given from last
+    time. Raises :class:`UsageError`.
     """
 
     def __init__(
@@ -44,17 +48,17 @@ class LocalLink:
         self._place = SessionPlace(rest or "default")
         given: dict[str, Any] = {
             "python": None if python is None else _interpreter(os.fspath(python)),
-            "cwd": None if cwd is None else os.path.abspath(os.path.expanduser(os.fspath(cwd))),
+            "cwd": None if cwd is None else _absolute(os.path.expanduser(os.fspath(cwd))),
             "env": dict(env) if isinstance(env, Mapping) else env,
             "idle_timeout": idle_timeout,
             "retention": retention,
         }
         self._given = {name: value for name, value in given.items() if value is not None}
-        self._options = HostOptions(self._place.name, **self._given)
+        HostOptions(self._place.name, **self._given)
 
-    async def connect(self) -> SocketStream:
+    async def connect(self, *, start: bool) -> SocketStream:
         caller = Caller()  # it may take seconds, and is left to itself when nobody waits any more
-        call = caller.start(lambda: connect_or_start(self._place, self._options))
+        call = caller.start(lambda: connect_or_start(self._place, self._given, start=start))
         caller.end()
         try:
             await wait_async(call.when_done)
@@ -68,17 +72,17 @@ class LocalLink:
         running = hello["options"]
         for name in ("python", "cwd"):
             if name in self._given and self._given[name] != running[name]:
-                raise self._other(name, self._given[name], running[name])
+                raise self._other(f"{name} {running[name]!r} and not {self._given[name]!r}")
         there = running["env"] or {}
         for name, value in self._given.get("env", {}).items():
             if name not in there or there[name] != value:
-                raise self._other(f"env {name}", value, there.get(name))
+                raise self._other(f"another {name} in env")  # the values may be secrets
 
-    def _other(self, name: str, wanted: object, there: object) -> UsageError:
+    def _other(self, what: str) -> UsageError:
         session = self._place.name
         return UsageError(
-            f"session {session!r} runs already, with {name} {there!r} and not {wanted!r}: use another name "
-            f"(local:NAME), or end it first (pyrepl-stream close {session})"
+            f"session {session!r} runs already, with {what}: use another name (local:NAME), or end it first "
+            f"(pyrepl-stream close {session})"
         )
 
 
@@ -88,6 +92,7 @@ class SocketStream:
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         self._socket = connection
+        _open.add(self)
 
     async def receive(self) -> bytes:
         return await asyncio.get_running_loop().sock_recv(self._socket, _RECEIVE)
@@ -96,7 +101,31 @@ class SocketStream:
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
     async def aclose(self) -> None:
+        with contextlib.suppress(OSError):  # the host was faster
+            self._socket.shutdown(socket.SHUT_RDWR)  # also where a copy of the process has it open
         self._socket.close()
+
+    def close_copy(self) -> None:
+        """After a fork: here nobody uses it, and the host is not to take it for a client."""
+        self._socket.close()
+
+
+_open: weakref.WeakSet[SocketStream] = weakref.WeakSet()
+
+
+def _close_copies() -> None:
+    for stream in list(_open):
+        stream.close_copy()
+
+
+os.register_at_fork(after_in_child=_close_copies)
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        raise UsageError(f"{path!r} lies in a directory that was removed: give a whole path") from None
 
 
 def _interpreter(python: str) -> str:

@@ -131,9 +131,11 @@ class Tree:
         members: dict[int, _Process] = {}
 
         def add(process: _Process) -> None:  # depth first: the order is that of ending them
-            if process.pid in members or process.pid == os.getpid():
+            ourselves = process.pid == os.getpid()
+            if process.pid in members or (ourselves and process.pid != self.root):
                 return
-            members[process.pid] = process
+            if not ourselves:
+                members[process.pid] = process
             for child in children.get(process.pid, ()):
                 add(child)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import EndedError, UsageError
-from ..host import launch
+from ..errors import EndedError
 from ..host.places import SessionPlace
+from ..host.removal import remove_session
 from ..journal.spool import open_spool
 from ..messages import CompleteMessage, Message
 from ..wire import Decoder
@@ -21,11 +20,16 @@ if TYPE_CHECKING:
 __all__ = ("close_session", "read_record", "session_of", "stop_execution", "wait_for_end")
 
 
-def session_of(name: str) -> RemoteSession:
-    """The session of that name, not yet connected."""
+@contextlib.contextmanager
+def session_of(name: str) -> Iterator[RemoteSession]:
+    """The session of that name, connected when it is used; one that was closed meanwhile stays so."""
     from ..targets import connect  # here: to list what there is needs none of it
 
-    return connect(f"local:{name}")
+    session = connect(f"local:{name}")
+    try:
+        yield session
+    finally:
+        session.disconnect().wait()
 
 
 def read_record(execution: ExecutionInfo, after: int = 0) -> Iterator[list[Message]]:
@@ -48,7 +52,7 @@ def wait_for_end(execution: ExecutionInfo) -> CompleteMessage | None:
 
     Raises :class:`TargetError` when its session cannot be reached.
     """
-    if execution.complete is not None or not execution.alive:
+    if execution.ended or not execution.alive:
         return execution.complete
     # The output so far may be gigabytes.
     after = open_spool(execution.directory).last
@@ -56,7 +60,7 @@ def wait_for_end(execution: ExecutionInfo) -> CompleteMessage | None:
         for message in session.attach(execution.id, after):
             if isinstance(message, CompleteMessage):
                 return message
-    return None
+    return open_spool(execution.directory).status.complete  # it came before `after`
 
 
 def stop_execution(execution: ExecutionInfo, *, kill: bool = False) -> None:
@@ -72,7 +76,7 @@ def stop_execution(execution: ExecutionInfo, *, kill: bool = False) -> None:
             session.kill(execution.id).wait()
             return
         session.interrupt(execution.id)
-        session.connect().wait()  # what was asked for before has been done; the code may go on
+        session.executions_sync()  # what was asked for before has been done; the code may go on
 
 
 def close_session(session: SessionInfo, *, keep_records: bool = False) -> None:
@@ -81,14 +85,4 @@ def close_session(session: SessionInfo, *, keep_records: bool = False) -> None:
         with session_of(session.name) as connected:
             connected.close(forget=not keep_records).wait()
     elif not keep_records:
-        _remove_records(session.name)
-
-
-def _remove_records(name: str) -> None:
-    place = SessionPlace(name)
-    with launch.host_lock(place) as held:
-        if not held:
-            raise UsageError(f"session {name!r} has got a host meanwhile: close it again")
-        shutil.rmtree(place.directory)
-        with contextlib.suppress(FileNotFoundError):
-            launch.forget_locks(place)
+        remove_session(SessionPlace(session.name))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
-from ..errors import ProtocolError, UnknownExecutionError, UsageError
+from ..errors import ProtocolError, PyreplStreamError, UnknownExecutionError, UsageError
 from ..host import launch, protocol
-from ..host.places import runtime_directory, sessions_directory
-from ..journal.spool import SpoolStatus, open_spool
+from ..host.options import load_options
+from ..host.places import SessionPlace, check_execution_id, sessions_directory
+from ..journal.spool import open_spool
 from ..messages import CompleteMessage
 
 __all__ = (
@@ -34,9 +33,9 @@ _MOST = 6  # names in an error
 class ExecutionInfo:
     """One execution as its record has it; ``started`` in seconds since the epoch.
 
-    ``status`` is ``queued``, ``running``, or how it ended; ``lost`` where nobody saw the end: then, as
-    before the end, ``complete`` may be None. ``head`` is the first line of its code, ``directory`` where
-    the record is, and ``alive`` says whether its session has a host.
+    ``status`` is ``queued``, ``running``, or how it ended; ``lost`` where nobody saw the end, or the record
+    cannot be read: then, as before the end, ``complete`` may be None. ``head`` is the first line of its
+    code, ``directory`` where the record is, and ``alive`` says whether its session has a host.
     """
 
     session: str
@@ -60,15 +59,16 @@ class ExecutionInfo:
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """One session; ``pid`` is that of its host, None where it has none. Its oldest execution is first."""
+    """One session, the oldest execution first.
+
+    ``alive`` says whether it has a host; ``pid`` is that of the host, None as well where that does not
+    answer.
+    """
 
     name: str
+    alive: bool
     pid: int | None
     executions: tuple[ExecutionInfo, ...]
-
-    @property
-    def alive(self) -> bool:
-        return self.pid is not None
 
 
 # -- what is there -------------------------------------------------------------------------------
@@ -76,32 +76,42 @@ class SessionInfo:
 
 def list_sessions() -> list[SessionInfo]:
     """The sessions that have a host or records, by name. Raises :class:`UnsafePathError`."""
-    sockets, records = runtime_directory(), sessions_directory()
-    keys = {name for name in os.listdir(records) if _KEY.fullmatch(name)}
-    keys |= {name[:16] for name in os.listdir(sockets) if re.fullmatch(r"[0-9a-f]{16}\.socket", name)}
-    found = [_session(os.path.join(sockets, f"{key}.socket"), os.path.join(records, key)) for key in keys]
+    records = sessions_directory()
+    found = [_session(os.path.join(records, key)) for key in os.listdir(records) if _KEY.fullmatch(key)]
     return sorted((session for session in found if session is not None), key=lambda session: session.name)
 
 
-def _session(path: str, directory: str) -> SessionInfo | None:
-    """None for what has neither a host nor an execution."""
-    hello = _hello(path)  # first: what ends meanwhile is seen to have ended, and not taken for lost
-    statuses = list(_statuses(directory))
-    if hello is None and not statuses:
+def _session(directory: str) -> SessionInfo | None:
+    """None for what has no name: it was no session's, or is just being removed."""
+    name = _name(directory)
+    if name is None:
         return None
-    name = str(hello["session"]) if hello is not None else statuses[0][1].session
-    executions = [_execution(name, place, status, hello is not None) for place, status in statuses]
-    executions.sort(key=lambda execution: (execution.started, execution.id))
-    return SessionInfo(name, None if hello is None else int(hello["pid"]), tuple(executions))
+    place = SessionPlace(name)
+    alive = launch.host_lives(place)  # first: what ends meanwhile has ended, and is not taken for lost
+    pid = _pid(place) if alive else None
+    executions = sorted(_executions(name, directory, alive), key=lambda found: (found.started, found.id))
+    return SessionInfo(name, alive, pid, tuple(executions))
 
 
-def _hello(path: str) -> dict[str, Any] | None:
-    """What the host that listens there says of itself; None where there is none that answers."""
+def _name(directory: str) -> str | None:
+    options = load_options(directory)
+    if options is not None:
+        return options.name
+    for path in _directories(directory):
+        try:
+            return open_spool(path).status.session
+        except (OSError, PyreplStreamError):
+            continue
+    return None
+
+
+def _pid(place: SessionPlace) -> int | None:
+    """What the host says of itself; None where it does not answer, or cannot be reached."""
     said = {"op": "hello", "request": 1, "protocol": protocol.PROTOCOL, "version": ""}
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_PATIENCE)
-            connection.connect(path)
+            connection.connect(place.socket)
             if not launch.peer_is_ours(connection):
                 return None
             connection.sendall(protocol.line(said))
@@ -109,28 +119,50 @@ def _hello(path: str) -> dict[str, Any] | None:
                 answer = protocol.parse(file.readline(protocol.MAX_OP))
     except (OSError, ProtocolError):
         return None
-    return answer if "session" in answer and "pid" in answer else None
+    pid = answer.get("pid")
+    return pid if isinstance(pid, int) else None
 
 
-def _statuses(directory: str) -> Iterator[tuple[str, SpoolStatus]]:
-    """The executions whose records can be read, with where they are."""
+def _directories(directory: str) -> Iterator[str]:
+    """Where records are, readable or not."""
     try:
         names = os.listdir(directory)
     except FileNotFoundError:
         return
     for name in names:
-        place = os.path.join(directory, name)
-        # It may be removed while we look at it, or may be none of ours.
-        with contextlib.suppress(OSError, ProtocolError, UnknownExecutionError):
-            if not name.startswith(".") and os.path.isdir(place):
-                yield place, open_spool(place).status
+        path = os.path.join(directory, name)
+        try:
+            check_execution_id(name)
+        except UsageError:
+            continue  # none of ours, or not there yet, or not any more
+        if os.path.isdir(path):
+            yield path
 
 
-def _execution(session: str, directory: str, status: SpoolStatus, alive: bool) -> ExecutionInfo:
+def _executions(session: str, directory: str, alive: bool) -> Iterator[ExecutionInfo]:
+    for path in _directories(directory):
+        try:
+            yield _execution(session, path, alive)
+        except FileNotFoundError:
+            pass  # it has been removed meanwhile
+
+
+def _execution(session: str, directory: str, alive: bool) -> ExecutionInfo:
+    try:
+        status = open_spool(directory).status
+    except (OSError, PyreplStreamError):
+        return ExecutionInfo(
+            session=session,
+            id=os.path.basename(directory),
+            status="lost",
+            started=os.stat(directory).st_mtime,
+            complete=None,
+            head="",
+            directory=directory,
+            alive=alive,
+        )
     complete = status.complete
-    known = status.status
-    if complete is None and not alive:
-        known = "lost"
+    known = status.status if alive else "lost"
     return ExecutionInfo(
         session=session,
         id=status.execution_id,

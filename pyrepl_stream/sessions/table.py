@@ -16,13 +16,15 @@ def sessions_table(sessions: Iterable[SessionInfo], now: float | None = None) ->
     """A table of all executions, the newest last in its session; ``now``: seconds since the epoch."""
     now = time.time() if now is None else now
     rows = [("EXECUTION", "STATUS", "STARTED", "TOOK", "CODE")]
-    notes = []
+    dead, silent = [], []
     for session in sessions:
         rows += [_row(execution, now) for execution in session.executions]
         if not session.executions:
-            rows.append((f"{session.name}/", "idle", "", "", ""))
+            rows.append((f"{session.name}/", "idle" if session.alive else "ended", "", "", ""))
         if not session.alive:
-            notes.append(session.name)
+            dead.append(session.name)
+        elif session.pid is None:
+            silent.append(session.name)
     if len(rows) == 1:
         return "there are no sessions\n"
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -30,8 +32,10 @@ def sessions_table(sessions: Iterable[SessionInfo], now: float | None = None) ->
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
         for row in rows
     ]
-    if notes:
-        lines.append(f"[no host, only records: {', '.join(notes)}]")
+    if dead:
+        lines.append(f"[no host, only records: {', '.join(dead)}]")
+    if silent:
+        lines.append(f"[the host does not answer: {', '.join(silent)}]")
     return "".join(f"{line}\n" for line in lines)
 
 

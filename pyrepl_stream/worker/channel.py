@@ -143,7 +143,7 @@ class Channel:
     def _tick(self) -> None:
         """Have every writer look for text. A flush that is noted after this is for what was there before."""
         for writer in list(self._writers):
-            writer.tick()
+            writer.tick(asked=True)
 
     def _settle(self) -> None:
         """See whether everything that was written has been sent, and answer those who asked for it."""

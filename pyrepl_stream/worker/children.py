@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import os
@@ -13,7 +14,7 @@ from typing import Any, Callable
 from ..process.tree import MARK, Tree
 from .marks import with_execution
 
-__all__ = ("end_children", "mark_children", "watch_starts")
+__all__ = ("end_children", "end_children_at_exit", "mark_children", "watch_starts")
 
 _STARTS = frozenset(("subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn"))
 _LOADS = frozenset(("ctypes.dlopen", "ctypes.dlsym"))
@@ -64,6 +65,7 @@ def watch_starts(flush: Callable[[], object], expect: Callable[[], object]) -> N
     def watched_write(descriptor: int, data: Any, /) -> int:
         if descriptor in (1, 2) and os.getpid() == process:
             expect()
+            flush()
         return write(descriptor, data)
 
     os.write = watched_write
@@ -110,12 +112,23 @@ def _forget_forkserver() -> None:
 _servers: dict[int, int] = {}
 
 
+def end_children_at_exit() -> None:
+    """Kill everything that user code started, when the handlers that are registered later have run."""
+    process = os.getpid()
+
+    def end() -> None:
+        if os.getpid() == process:  # not in a forked child
+            end_children()
+
+    atexit.register(end)
+
+
 def end_children() -> None:
     """Kill everything that user code started: nobody is left who could ask for its end."""
     mark = _marks.rpartition(":")[2]
     tree = Tree(os.getpid(), mark)
     killed: set[int] = set()
-    while new := set(tree.pids()) - killed - {os.getpid()}:
+    while new := set(tree.pids()) - killed:
         for pid in new:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -9,15 +9,17 @@ import resource
 import termios
 import threading
 import time
+from collections.abc import Iterator
 from itertools import count
 from typing import Callable
 
 from .shared import SharedState
 
-__all__ = ("Pipes", "out_of_reach", "without_input")
+__all__ = ("Pipes", "high_numbers", "out_of_reach", "without_input")
 
 _PATIENCE = 1.0  # seconds that a write waits for the host to read what others wrote before
 _POLL = 0.00005  # seconds
+_HIGH = 256  # programs that close what they did not open begin at 3 and end here, or earlier
 
 
 def out_of_reach(descriptor: int) -> int:
@@ -30,6 +32,22 @@ def out_of_reach(descriptor: int) -> int:
         high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(descriptor)
     return high
+
+
+@contextlib.contextmanager
+def high_numbers() -> Iterator[None]:
+    """What is opened inside gets descriptors with high numbers, as far as the limit allows."""
+    taken: list[int] = []
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    try:
+        with contextlib.suppress(OSError):
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+            while taken[-1] < min(_HIGH, limit // 2):
+                taken.append(os.dup(taken[0]))
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def without_input() -> None:

@@ -34,7 +34,14 @@ T = TypeVar("T")
 _KNOCK = signal.SIGURG  # ignored by default, so it harms nobody
 _KNOCKS = (0.005, 0.02, 0.1, 0.6, 2.0)  # seconds after a signal
 _HELD = 0.5  # seconds after which a loop that does not come round to a cancellation is held by code
-_LOOP = ("asyncio.", "selectors", f"{__name__.rpartition('.worker.')[0]}.")
+_PACKAGE = __name__.rpartition(".worker.")[0]
+_LOOP = ("asyncio.", "selectors", f"{_PACKAGE}.")
+# What code is in while it writes, or waits for what it has written.
+_WRITING = (
+    "threading",
+    *(f"{_PACKAGE}.engine.{name}" for name in ("loop", "outbox", "run", "streams", "writer")),
+    *(f"{_PACKAGE}.worker.{name}" for name in ("channel", "children", "descriptors")),
+)
 
 
 class Interrupts:
@@ -110,7 +117,10 @@ class Interrupts:
 
     def _on_knock(self, number: int, frame: Optional[FrameType]) -> None:
         """Does nothing by itself, unless code holds the loop that was to come round to a cancellation."""
-        if self._asked and self._is_meant(frame) and frame is not None and not self._is_to_cancel(frame):
+        if not self._asked or not self._is_meant(frame):
+            return
+        # Code that does nothing but write is found in our frames, each time.
+        if (code := _of_who_writes(frame)) is not None and not self._is_to_cancel(code):
             self._asked = 0.0
             raise KeyboardInterrupt
 
@@ -136,7 +146,7 @@ class Interrupts:
     def _on_unraisable(self, unraisable: Any) -> None:
         """What is raised in a finalizer goes no further: an interrupt has to come again."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt) and self._guard is not None:
-            self._engine.call(self._again)
+            self._engine.call(self._later, _KNOCKS[0], signal.SIGINT)
         else:
             self._unraisable(unraisable)
 
@@ -146,14 +156,29 @@ class Interrupts:
         with contextlib.suppress(BlockingIOError):
             if signal.SIGINT in os.read(self._told, 4096):
                 for seconds in _KNOCKS:
-                    self._engine.loop.call_later(seconds, signal.pthread_kill, self._main, _KNOCK)
+                    self._later(seconds, _KNOCK)
 
-    def _again(self) -> None:
-        self._engine.loop.call_later(_KNOCKS[0], signal.pthread_kill, self._main, signal.SIGINT)
+    def _later(self, seconds: float, number: int) -> None:
+        self._engine.loop.call_later(seconds, self._signal, number, self._shared.interrupted)
+
+    def _signal(self, number: int, ordinal: int) -> None:
+        """Signal the main thread, if it is still at the execution: what comes next is not to be cut short."""
+        if self._guard is not None and self._ordinal == ordinal:
+            signal.pthread_kill(self._main, number)
 
 
 def _is_of_loop(frame: Optional[FrameType]) -> bool:
-    while frame is not None and frame.f_globals.get("__name__") == "threading":
+    while frame is not None and _module_of(frame) == "threading":
         frame = frame.f_back  # who waits there
-    name = None if frame is None else frame.f_globals.get("__name__")
-    return isinstance(name, str) and name.startswith(_LOOP)
+    return frame is not None and _module_of(frame).startswith(_LOOP)
+
+
+def _of_who_writes(frame: Optional[FrameType]) -> Optional[FrameType]:
+    while frame is not None and _module_of(frame) in _WRITING:
+        frame = frame.f_back
+    return frame
+
+
+def _module_of(frame: FrameType) -> str:
+    name = frame.f_globals.get("__name__")
+    return name if isinstance(name, str) else ""

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Optional
@@ -25,7 +26,8 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from ..engine.context import current
-from ..engine.formats import clean
+from ..engine.formats import clean, describe, error_message
+from ..engine.python import end_of
 from ..engine.run import Run
 from ..messages import CompleteMessage, DisplayMessage, ErrorMessage, ResultMessage
 from ..process import Command
@@ -35,6 +37,7 @@ from .shell import run_command
 __all__ = ("IPythonShell",)
 
 _IPYTHON = os.path.dirname(os.path.abspath(IPython.__file__)) + os.sep
+_PLAIN = "Plain"
 _INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -75,9 +78,32 @@ class IPythonShell:
             text = f"UsageError: {error}"
             run.say(ErrorMessage(name="UsageError", value=str(error), traceback=tuple(text.split("\n"))))
             return CompleteMessage(status="error", error=text)
-        if error is not None:
-            raise error.with_traceback(_of_the_user(error.__traceback__))
-        return CompleteMessage(success=True)
+        if error is None:
+            return CompleteMessage(success=True)
+        error = error.with_traceback(_of_the_user(error.__traceback__))
+        _remember(error)
+        if isinstance(error, Exception) and (shell.call_pdb or shell.InteractiveTB.mode != _PLAIN):
+            return _tell(shell, run, error)
+        raise error
+
+
+def _tell(shell: Any, run: Run, error: Exception) -> CompleteMessage:
+    """Say ``error`` in the form of `%xmode`; where `%pdb` is on, the debugger comes next."""
+    message = error_message(error)
+    if shell.InteractiveTB.mode != _PLAIN:
+        lines = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=0)
+        message = replace(message, traceback=tuple(shell.InteractiveTB.stb2text(lines).split("\n")))
+    run.say(message)
+    if shell.call_pdb:
+        shell.debugger(force=True)
+    return end_of(error)
+
+
+def _remember(error: BaseException) -> None:
+    """For `%debug` and `%tb`, as an interpreter does it."""
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
 
 
 def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -119,6 +145,9 @@ class _Hook(DisplayHook):
 
 
 class _Publisher(DisplayPublisher):
+    def clear_output(self, wait: bool = False) -> None:
+        """Nothing: what was said stays. (As it comes, it would write escape sequences of terminals.)"""
+
     def publish(
         self,
         data: Any,
@@ -158,7 +187,7 @@ class _Shell(InteractiveShell):
         config = Config()
         config.HistoryManager.enabled = False  # no database, and no thread that writes it
         config.InteractiveShell.colors = "nocolor"
-        config.InteractiveShell.xmode = "Plain"
+        config.InteractiveShell.xmode = _PLAIN
         config.InteractiveShell.banner1 = ""
         self._depth = 0  # of cells that run cells
         self._showing = False
@@ -211,6 +240,11 @@ class _Shell(InteractiveShell):
             super().showtraceback(exc_tuple, *args, **kwargs)
         finally:
             self._showing = False
+
+    def _format_exception_for_storage(self, exception: BaseException, *args: Any, **kwargs: Any) -> Any:
+        """For a history that nobody asks for (IPython 9). Here ``str`` of an exception may fail."""
+        name, value = describe(exception)
+        return {"ename": name, "evalue": value, "traceback": []}
 
     def showsyntaxerror(self, filename: Any = None, running_compiled_code: bool = False) -> None:
         show: Any = super().showsyntaxerror

@@ -24,8 +24,8 @@ from ..errors import PyreplStreamError
 from ..messages import CompleteMessage, ErrorMessage, InputRequestMessage, StreamType
 from ..process import ProcessBody
 from .channel import Channel, ChannelJournal
-from .children import end_children, mark_children, watch_starts
-from .descriptors import Pipes, out_of_reach, without_input
+from .children import end_children, end_children_at_exit, mark_children, watch_starts
+from .descriptors import Pipes, high_numbers, out_of_reach, without_input
 from .frames import Frame, FrameType
 from .interrupts import Interrupts
 from .main_thread import CellBody, MainThread, Shell
@@ -37,6 +37,7 @@ __all__ = ("main",)
 _SWITCH = 0.001  # seconds that busy code keeps the GIL: text left after 0.3 ms, after 3.5 by default
 _LOOK = 0.1  # seconds between two looks whether threads of an ended execution still run
 _SOON = 0.002  # seconds until it is looked again whether a command has a pid
+_BROKEN = 70  # exit code: EX_SOFTWARE of sysexits.h
 
 
 def main(channel: int, shared: int) -> None:
@@ -62,7 +63,9 @@ def main(channel: int, shared: int) -> None:
 class _Worker:
     def __init__(self, connection: socket.socket, shared: SharedState) -> None:
         self._shared = shared
-        self._engine = engine_loop()
+        with high_numbers():
+            self._engine = engine_loop()
+        self._engine.on_failure = _give_up
         self._interrupts = Interrupts(shared, self._engine)
         self._main = MainThread(self._interrupts)
         self._channel = Channel(connection, self._engine, shared, self._hear, self._abandon)
@@ -75,12 +78,17 @@ class _Worker:
         self._interrupts.install()
         routing.install()
         os.register_at_fork(after_in_child=self._channel.forget)
+        os.register_at_fork(after_in_child=_by_lines)
+        end_children_at_exit()
         atexit.register(self._channel.flush)  # before the engine ends, which was registered earlier
         watch_starts(self._channel.flush, self._expect)
         self._engine.loop.set_exception_handler(_on_failure)
         self._engine.call(self._begin)
         self._main.submit(self._shell)  # while the host reads READY, and the user types
-        self._main.serve()
+        try:
+            self._main.serve()
+        except Exception as exc:
+            _give_up(exc)
 
     def _shell(self) -> Shell:
         if self._made_shell is None:
@@ -245,6 +253,22 @@ def _on_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
     if isinstance(context.get("exception"), MemoryError):
         os.kill(os.getpid(), signal.SIGKILL)
     loop.default_exception_handler(context)
+
+
+def _by_lines() -> None:
+    """In a forked child: each line is one write to a pipe that several may have, so that none is cut."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            with contextlib.suppress(ValueError, OSError):  # user code has closed it
+                stream.reconfigure(write_through=False, line_buffering=True)
+
+
+def _give_up(exc: BaseException) -> None:
+    """One of the two threads cannot go on, so nothing can: the host says so when the process has ended."""
+    text = f"pyrepl_stream: the worker cannot go on: {type(exc).__name__}: {exc}\n"
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode("utf-8", "replace"))
+    os._exit(_BROKEN)
 
 
 def _write(body: ProcessBody, asked: dict[str, Any]) -> None:

@@ -20,10 +20,10 @@ from typing import Any, Callable, Optional, Protocol
 
 from ..engine.formats import error_message
 from ..engine.python import end_of, failed
-from ..engine.routing import bound
+from ..engine.routing import bound, put_back
 from ..engine.run import Run
-from ..messages import CompleteMessage
-from .descriptors import Pipes
+from ..messages import CompleteMessage, LogMessage
+from .descriptors import Pipes, high_numbers
 from .interrupts import Interrupts
 
 __all__ = ("CellBody", "MainThread", "Shell")
@@ -50,8 +50,7 @@ class MainThread:
         self.interrupts = interrupts
         self._jobs: deque[Optional[Callable[[], object]]] = deque()
         self._idle = False
-        self.loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self.loop)
+        self._new_loop()
 
     def submit(self, job: Optional[Callable[[], object]]) -> None:
         """Do this next; None: nothing any more."""
@@ -60,17 +59,28 @@ class MainThread:
             self.loop.call_soon_threadsafe(self._wake)
 
     def serve(self) -> None:
-        """Do jobs until None comes."""
+        """Do jobs until None comes. Raises what keeps it from waiting for one."""
+        failed = False  # to wait, the last time
         while True:
             try:
                 self.interrupts.install()
                 job = self._next()
-                if job is None:
-                    return
-                job()
             except (KeyboardInterrupt, SystemExit):
                 continue  # of a task in the background, or of a handler that user code has left
-            except Exception:  # a mistake of ours, or a loop that user code has broken
+            except Exception:  # a loop that user code has broken: with a new one it may go on
+                if failed:
+                    raise
+                failed = True
+                self._new_loop()
+                continue
+            if job is None:
+                return
+            failed = False
+            try:
+                job()
+            except (KeyboardInterrupt, SystemExit):
+                continue
+            except Exception:  # a mistake of ours
                 traceback.print_exc()
 
     def _next(self) -> Optional[Callable[[], object]]:
@@ -91,6 +101,11 @@ class MainThread:
     def _mend_loop(self) -> None:
         """User code may have closed the loop, or (``asyncio.run``) taken it from this thread."""
         if self.loop.is_closed():
+            self._new_loop()
+        asyncio.set_event_loop(self.loop)
+
+    def _new_loop(self) -> None:
+        with high_numbers():
             self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
 
@@ -155,6 +170,9 @@ class CellBody:
         assert run is not None
         process = os.getpid()
         self._pipes.use()
+        for name in put_back():
+            text = f"earlier code has left a stream of its own as sys.{name}: ours is put back"
+            run.say(LogMessage(level="WARNING", logger="pyrepl_stream", text=text))
         before = asyncio.all_tasks(self._main.loop)
         # A context of its own: what the code sets there is not the next one's.
         complete = contextvars.copy_context().run(self._complete, run)

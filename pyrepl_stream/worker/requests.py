@@ -114,6 +114,8 @@ class Request:
             raise ProtocolError(f"no request to run something: {exc}") from exc
         if not isinstance(request.id, str) or not isinstance(request.code, str):
             raise ProtocolError("a request has an `id` and `code`, both text")
+        if not isinstance(request.label, str):
+            raise ProtocolError(f"`label` has to be text, not {request.label!r}")
         return request
 
 

@@ -15,6 +15,7 @@ from pyrepl_stream import (
     OutputMessage,
     ProtocolError,
     PyreplStreamError,
+    SessionClosedError,
     TargetError,
     UnknownExecutionError,
     UsageError,
@@ -62,9 +63,9 @@ def sequences(events: list[Event]) -> list[int]:
     return [m.sequence for event in events if isinstance(event, Delivered) for m in event.messages]
 
 
-def hosted(count: int = 3) -> tuple[Machine, ModelHost, ModelPeer]:
+def hosted(count: int = 3, **options: Any) -> tuple[Machine, ModelHost, ModelPeer]:
     """A machine whose execution has said `count` messages that it has not asked for yet."""
-    client, host = machine(), ModelHost()
+    client, host = machine(**options), ModelHost()
     client.request(execute(), 0.0)
     peer = connected(client, host)
     talk(client, peer)
@@ -227,8 +228,7 @@ def test_a_reader_goes_on_over_the_next_link_where_it_was() -> None:
 
 
 def test_credit_comes_back_as_the_reader_takes_what_came() -> None:
-    client, host, peer = hosted(0)
-    client._window = 1000  # as its caller gives it
+    client, host, peer = hosted(0, window=1000)
     number = client.attach("a", 0, False, None, 0.0)
     for _ in range(40):
         host.records["a"].write("x" * 100)
@@ -256,7 +256,7 @@ def test_a_gap_that_begins_before_is_cut_to_what_is_missing() -> None:
     talk(client, peer)
     gap = GapMessage(execution_id="a", sequence=9, first=1, bytes=100)
     data = encode(gap)
-    wire = next(iter(client._wires))
+    wire = next(iter(client._attaches._wires))
     head = protocol.line({"type": "slice", "attach": wire, "bytes": len(data)})
     (delivered,) = client.receive(head + data, 0.0)
     assert isinstance(delivered, Delivered)
@@ -446,13 +446,110 @@ def test_what_is_no_host_breaks_the_link(data: bytes) -> None:
     assert isinstance(broken.error, TargetError)
 
 
-def test_an_error_without_a_request_ends_everything() -> None:
+REFUSAL = protocol.line({"error": "protocol", "message": "what?"})
+
+
+def test_an_error_without_a_request_fails_what_was_asked_and_readers_go_on() -> None:
     client, host, peer = hosted()
     client.attach("a", 0, True, None, 0.0)
-    (broken,) = client.receive(protocol.line({"error": "protocol", "message": "what?"}), 0.0)
+    number = client.request({"op": "list"}, 0.0)
+    asked, broken = client.receive(REFUSAL, 0.0)
+    assert isinstance(asked, Answered)
+    assert (asked.request, str(asked.error)) == (number, "what?")
     assert isinstance(broken, Broken)
-    events = client.disconnected(0.0, broken.error)
+    later = client.request({"op": "list"}, 0.0)
+    assert client.disconnected(0.0, broken.error) == []
+    events = talk(client, connected(client, host))
+    assert sequences(events) == [1, 2, 3]
+    assert [event.request for event in events if isinstance(event, Answered)] == [later]
+
+
+def test_a_host_that_refuses_again_and_again_ends_everything() -> None:
+    client, host, peer = hosted(0)
+    client.attach("a", 0, True, None, 0.0)
+    talk(client, peer)
+    events: list[Event] = []
+    refusals = 0
+    while not events:
+        (broken,) = client.receive(REFUSAL, 0.0)
+        assert isinstance(broken, Broken)
+        events = client.disconnected(0.0, broken.error)
+        refusals += 1
+        talk(client, connected(client, host))
+    assert refusals == 6
     assert str(finished(events).error) == "what?"
+
+
+def test_a_refused_greeting_ends_everything() -> None:
+    client = machine()
+    number = client.attach("a", 0, True, None, 0.0)
+    client.connecting()
+    client.connected(0.0)
+    (broken,) = client.receive(REFUSAL, 0.0)
+    assert isinstance(broken, Broken)
+    assert client.disconnected(0.0, broken.error) == [Finished(number, broken.error)]
+
+
+def test_what_is_too_long_is_refused_here_and_harms_nobody() -> None:
+    client, host, peer = hosted()
+    client.attach("a", 0, False, None, 0.0)
+    with pytest.raises(UsageError, match=f"is too long: {protocol.MAX_OP} is the most"):
+        client.request(execute(code="x" * protocol.MAX_OP), 0.0)
+    assert sequences(talk(client, peer)) == [1, 2, 3]
+
+
+def test_a_host_that_is_not_as_asked_for_runs_nothing_and_is_read_and_stopped() -> None:
+    def check(hello: object) -> None:
+        raise UsageError("it has another cwd")
+
+    host = ModelHost()
+    host.execute({"execution": {"id": "a", "code": "1"}, "fresh": False, "key": "k", "epoch": host.epoch})
+    host.records["a"].write("1\n")
+    client = machine(check=check)
+    refused = [client.request(op, 0.0) for op in (execute(), {"op": "ping"})]
+    done = [client.request({"op": "list"}, 0.0), client.request({"op": "interrupt", "id": "a", "key": "i"}, 0.0)]
+    client.attach("a", 0, False, None, 0.0)
+    peer = connected(client, host)
+    events = talk(client, peer)
+    answers = {event.request: str(event.error) for event in events if isinstance(event, Answered)}
+    assert answers == {**dict.fromkeys(refused, "it has another cwd"), **dict.fromkeys(done, "None")}
+    assert sequences(events) == [1, 2]
+    with pytest.raises(UsageError, match="another cwd"):
+        client.request(execute(), 0.0)
+    client.request({"op": "list"}, 0.0)
+    assert [type(event) for event in talk(client, peer)] == [Answered]
+    assert sum(host.started.values()) == 1
+
+
+def test_only_who_wants_to_run_something_has_a_closed_session_started() -> None:
+    client = machine()
+    reader, listing = client.attach("a", 0, False, None, 0.0), client.request({"op": "list"}, 0.0)
+    assert not client.connecting()
+    wanted = client.request({"op": "ping"}, 0.0)  # while it connects
+    closed = SessionClosedError("it was closed")
+    assert client.disconnected(0.0, closed) == [Answered(listing, {}, closed), Finished(reader, closed)]
+    assert client.connect_at == 0.0
+    assert client.connecting()
+    assert client.disconnected(0.0, closed) == [Answered(wanted, {}, closed)]
+
+
+def test_patience_begins_anew_after_an_answer_and_after_rest() -> None:
+    client, host, peer = hosted()
+    client.request({"op": "list"}, 0.0)
+    assert client.disconnected(0.0, TargetError("cut")) == []
+    peer = connected(client, host, 0.1)
+    talk(client, peer, 0.1)
+    client.request({"op": "list"}, 3600.0)
+    assert client.disconnected(3600.1, TargetError("cut")) == []
+    assert client.connect_at == pytest.approx(3600.2)
+    number = client.attach("a", 0, True, None, 3600.2)
+    client.detach(number)
+    peer = connected(client, host, 3600.2)
+    peer.silent = True
+    peer.receive(client.data_to_send())
+    client.fail(TargetError("nobody waits any more"))
+    client.request({"op": "list"}, 7200.0)
+    assert client.disconnected(7200.0, TargetError("cut")) == []
 
 
 def test_lines_and_fields_of_a_newer_host_are_ignored() -> None:

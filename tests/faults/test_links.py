@@ -41,7 +41,7 @@ class NetworkLink:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    async def connect(self) -> SocketStream:
+    async def connect(self, *, start: bool) -> SocketStream:
         connection = socket.socket(socket.AF_UNIX)
         connection.setblocking(False)
         try:

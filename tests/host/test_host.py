@@ -507,8 +507,8 @@ def test_records_are_kept_as_long_as_asked_for(make: Callable[..., RunningHost])
 START = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from pyrepl_stream_far.host import launch, options, places
-launch.connect_or_start(places.SessionPlace(sys.argv[2]), options.HostOptions(sys.argv[2])).close()
+from pyrepl_stream_far.host import launch, places
+launch.connect_or_start(places.SessionPlace(sys.argv[2]), {}).close()
 """
 
 

@@ -52,7 +52,7 @@ def test_an_archive_without_a_role_says_what_it_wants(tmp_path: Path, far_python
         [far_python, path], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
     assert (process.returncode, process.stdout) == (1, "")
-    assert "host LISTENER REPORT OPTIONS" in process.stderr
+    assert "host LISTENER REPORT NAME" in process.stderr
 
 
 @pytest.fixture(params=["3.9", "3.13"])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.sessions import host_pid, isolated
 
-from pyrepl_stream import UsageError
+from pyrepl_stream import SessionClosedError, UsageError
 from pyrepl_stream.host import protocol
 from pyrepl_stream.host.places import SessionPlace
 from pyrepl_stream.links.local import LocalLink
@@ -26,7 +26,7 @@ def root() -> Iterator[Path]:
 
 
 async def hello(link: LocalLink) -> dict[str, Any]:
-    stream = await link.connect()
+    stream = await link.connect(start=True)
     try:
         await stream.send(protocol.line({"op": "hello", "request": 1, "protocol": protocol.PROTOCOL, "version": ""}))
         data = b""
@@ -48,11 +48,11 @@ def test_without_a_name_it_is_the_default_session(root: Path) -> None:
 
 
 def test_what_was_given_is_what_the_host_is_started_with(root: Path) -> None:
-    link = LocalLink("given", python=sys.executable, cwd=root, env={"A": "1", "B": None}, idle_timeout=50, retention=9)
+    link = LocalLink("given", python=sys.executable, cwd=root, env={"A": "1", "B": None}, idle_timeout=50, retention=1 << 20)
     answer = asyncio.run(hello(link))
     options = answer["options"]
     assert (options["cwd"], options["env"]) == (str(root), {"A": "1", "B": None})
-    assert (options["idle_timeout"], options["retention"]) == (50, 9)
+    assert (options["idle_timeout"], options["retention"]) == (50, 1 << 20)
     link.greeted(answer)
 
 
@@ -61,7 +61,7 @@ RUNNING = {"options": {"python": "", "cwd": "/tmp", "env": {"A": "1", "B": None}
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"cwd": "/tmp"}, {"cwd": "/tmp/"}, {"env": {"A": "1"}}, {"env": {"B": None}}, {"idle_timeout": 1, "retention": 1}],
+    [{}, {"cwd": "/tmp"}, {"cwd": "/tmp/"}, {"env": {"A": "1"}}, {"env": {"B": None}}, {"idle_timeout": 1, "retention": 1 << 20}],
 )
 def test_a_session_that_is_as_asked_for_is_used(options: dict[str, Any]) -> None:
     LocalLink("x", **options).greeted(RUNNING)
@@ -71,9 +71,9 @@ def test_a_session_that_is_as_asked_for_is_used(options: dict[str, Any]) -> None
     ("options", "told"),
     [
         ({"cwd": "/"}, "cwd '/tmp' and not '/'"),
-        ({"env": {"A": "2"}}, "env A '1' and not '2'"),
-        ({"env": {"C": "1"}}, "env C None and not '1'"),
-        ({"env": {"C": None}}, "env C"),
+        ({"env": {"A": "secret"}}, "another A in env:"),
+        ({"env": {"C": "secret"}}, "another C in env:"),
+        ({"env": {"C": None}}, "another C in env:"),
         ({"python": "sh"}, "python '' and not '/"),
     ],
 )
@@ -81,6 +81,7 @@ def test_a_session_with_other_options_is_an_error_with_the_ways_out(options: dic
     with pytest.raises(UsageError, match="use another name") as failed:
         LocalLink("x", **options).greeted(RUNNING)
     assert told in str(failed.value)
+    assert "secret" not in str(failed.value)
     assert "pyrepl-stream close x" in str(failed.value)
 
 
@@ -89,9 +90,28 @@ def test_a_directory_that_is_not_there_is_an_error(root: Path) -> None:
         asyncio.run(hello(LocalLink("nowhere", cwd=root / "nowhere")))
 
 
+def test_a_working_directory_that_was_removed_is_an_error_at_once(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(UsageError, match="was removed"):
+        asyncio.run(hello(LocalLink("nowhere")))
+    with pytest.raises(UsageError, match="was removed"):
+        LocalLink("nowhere", cwd="here")
+
+
+def test_what_only_reads_starts_no_session_that_is_gone(root: Path) -> None:
+    with pytest.raises(SessionClosedError, match="'gone' was closed"):
+        asyncio.run(LocalLink("gone").connect(start=False))
+    assert not os.path.exists(SessionPlace("gone").records)
+
+
 def test_whoever_waits_no_more_leaves_no_socket_behind(root: Path) -> None:
     async def leave() -> None:
-        task = asyncio.create_task(LocalLink("left").connect())
+        task = asyncio.create_task(LocalLink("left").connect(start=True))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

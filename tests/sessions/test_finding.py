@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -10,15 +12,18 @@ from pathlib import Path
 
 import pytest
 from support.sessions import isolated
+from support.sessions import wait_for_end as wait_for_process
 
 from pyrepl_stream import (
     CompleteMessage,
     CursorError,
     EndedError,
     OutputMessage,
+    SessionClosedError,
     UnknownExecutionError,
     UsageError,
     close_session,
+    connect,
     find_execution,
     find_session,
     list_sessions,
@@ -79,13 +84,27 @@ def test_what_has_no_end_and_no_host_is_lost() -> None:
         stop_execution(find_execution("cut"))
 
 
+def test_a_record_that_cannot_be_read_is_lost(root: Path) -> None:
+    record("a", "good")
+    directory = Path(SessionPlace("a").directory)
+    (directory / "rubbish").mkdir(0o700)
+    (directory / "rubbish" / "status.json").write_text("")
+    (directory / "empty").mkdir()
+    (session,) = list_sessions()
+    assert {execution.id: execution.status for execution in session.executions} == {
+        "good": "error",
+        "rubbish": "lost",
+        "empty": "lost",
+    }
+    assert wait_for_end(find_execution("rubbish")) is None
+    assert "a/rubbish" in sessions_table([session])
+
+
 def test_what_is_no_record_is_passed_over(root: Path) -> None:
     record("a", "good")
     directory = Path(SessionPlace("a").directory)
-    (directory / "rubbish").mkdir()
-    (directory / "rubbish" / "status.json").write_text("{")
-    (directory / "empty").mkdir()
     (directory / ".hidden").mkdir()
+    (directory / "-none").mkdir()
     (directory / "file").touch()
     (directory.parent / "0123456789abcdef").mkdir()
     (directory.parent / "something").mkdir()
@@ -95,9 +114,9 @@ def test_what_is_no_record_is_passed_over(root: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"rubbish\n", b'{"error": "usage"}\n', b'{"request": 1}\n', b"\xff" * 100])
-def test_who_listens_and_is_no_host_is_none(root: Path, answer: bytes) -> None:
+def test_a_host_that_says_rubbish_is_alive_and_has_no_known_process(root: Path, answer: bytes) -> None:
     record("a", "good")
-    with socket.socket(socket.AF_UNIX) as listener:
+    with host_lock(SessionPlace("a")), socket.socket(socket.AF_UNIX) as listener:
         listener.bind(SessionPlace("a").socket)
         listener.listen()
 
@@ -109,8 +128,62 @@ def test_who_listens_and_is_no_host_is_none(root: Path, answer: bytes) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        assert not find_session("a").alive
+        found = find_session("a")
+        assert (found.alive, found.pid) == (True, None)
+        assert "[the host does not answer: a]" in sessions_table([found])
         thread.join()
+
+
+def test_who_listens_without_the_lock_is_no_host(root: Path) -> None:
+    record("a", "good")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(SessionPlace("a").socket)
+        listener.listen()
+        assert not find_session("a").alive
+
+
+def test_a_session_without_executions_is_found_when_its_host_was_killed(root: Path) -> None:
+    with connect("local:idle") as session:
+        assert session.hello is not None
+        pid = session.hello["pid"]
+        (found,) = list_sessions()
+        assert (found.name, found.alive, found.pid, found.executions) == ("idle", True, pid, ())
+        os.kill(pid, signal.SIGKILL)
+        assert wait_for_process(pid)
+    (found,) = list_sessions()
+    assert (found.name, found.alive) == ("idle", False)
+    assert sessions_table([found]).splitlines()[1:] == ["idle/      ended", "[no host, only records: idle]"]
+    close_session(found)
+    assert list_sessions() == []
+    left = [path.name for path in root.rglob("*") if path.is_file() or path.is_socket()]
+    assert left == []
+
+
+def test_an_end_between_looking_and_waiting_is_seen(root: Path) -> None:
+    with connect("local:a") as session:
+        code = f"import os, time\nprint(1, flush=True)\nwhile not os.path.exists('{root}/go'): time.sleep(0.01)"
+        execution = session.execute(code, execution_id="job")
+        assert execution.attach().receive()
+        found = find_execution("job")
+        assert found.status == "running"
+        (root / "go").touch()
+        assert execution.wait().success
+        complete = wait_for_end(found)
+        assert complete is not None
+        assert complete.success
+
+
+def test_whoever_acts_on_a_session_that_was_closed_meanwhile_starts_none() -> None:
+    with connect("local:a") as session:
+        stream = session.execute("print(1, flush=True); import time; time.sleep(1000)", execution_id="job").attach()
+        assert stream.receive()
+        found, known = find_execution("job"), find_session("a")
+        session.close().wait()
+    for act in (stop_execution, wait_for_end):
+        with pytest.raises((SessionClosedError, UnknownExecutionError)):
+            act(found)
+    close_session(known)
+    assert list_sessions() == []
 
 
 def test_ids_can_be_shortened_as_long_as_they_mean_one() -> None:

@@ -16,8 +16,7 @@ from typing import Any
 
 from support.sessions import isolated
 
-from pyrepl_stream.host.launch import connect, connect_or_start, host_lock
-from pyrepl_stream.host.options import HostOptions
+from pyrepl_stream.host.launch import connect, connect_or_start, host_lives
 from pyrepl_stream.host.places import SessionPlace
 from pyrepl_stream.messages import CompleteMessage, GapMessage, Message, OutputMessage
 from pyrepl_stream.wire import Decoder
@@ -192,7 +191,7 @@ class RunningHost:
 
     def __init__(self, name: str = "test", **options: Any) -> None:
         self.place = SessionPlace(name)
-        self.options = HostOptions(name, **options)
+        self.options = options
         self._clients: list[Client] = []
 
     def client(self, *, greet: bool = True) -> Client:
@@ -211,8 +210,7 @@ class RunningHost:
         self.wait_gone()
 
     def wait_gone(self) -> None:
-        with host_lock(self.place, PATIENCE) as held:
-            assert held
+        wait_until(lambda: not host_lives(self.place))
 
     def directory(self, execution_id: str) -> Path:
         return Path(self.place.execution(execution_id))

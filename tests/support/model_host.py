@@ -299,7 +299,7 @@ class ModelLink:
         self._errors = list(errors)
         self._streams: list[ModelStream] = []
 
-    async def connect(self) -> ModelStream:
+    async def connect(self, *, start: bool) -> ModelStream:
         if self._errors:
             raise self._errors.pop(0)
         self.connections += 1

@@ -182,3 +182,23 @@ def test_code_of_an_earlier_execution_that_holds_the_loop_is_ended_by_a_second_o
         worker.interrupt(seen.ordinal)
         worker.turn(0.1)
     assert seen.complete.status == "interrupted"
+
+
+@pytest.mark.parametrize("more", ["file=sys.stderr", "flush=True"])
+@pytest.mark.parametrize("code", ["import sys, asyncio\nawait asyncio.sleep(0)\nwhile True: print('x', {})", "import sys, asyncio\nasync def f():\n    while True: print('x', {})\nasyncio.run(f())"])
+def test_code_that_does_nothing_but_print_on_a_loop_is_interrupted(worker: Worker, code: str, more: str, rounds: Callable[[int, int], int]) -> None:
+    for _ in range(rounds(3, 30)):
+        seen = worker.start(code.format(more))
+        worker.wait_for_text(seen, "x\n" * 100)
+        worker.interrupt(seen.ordinal)
+        assert worker.wait(seen).complete.status == "interrupted"
+
+
+def test_what_comes_after_an_interrupted_execution_is_not_cut_short(worker: Worker) -> None:
+    worker.run("import ctypes, time; libc = ctypes.CDLL(None)")
+    seen = worker.start("print('up'); time.sleep(1000)")
+    worker.wait_for_text(seen, "up\n")
+    worker.interrupt(seen.ordinal)
+    assert worker.wait(seen).complete.status == "interrupted"
+    # `sleep(3)` gives the seconds that a signal has left of it.
+    assert worker.run("libc.sleep(3)").of(ResultMessage)[0].data["text/plain"] == "0"

@@ -136,3 +136,35 @@ def test_under_a_host_that_reads_nothing_memory_is_bounded_and_nothing_is_lost(o
     own_worker.wait(seen)
     assert len(seen.text()) == 200_000_000
     assert seen.messages[-2].data["text/plain"] == "True"
+
+
+def test_forked_children_write_whole_lines(worker: Worker) -> None:
+    seen = worker.run(
+        "import multiprocessing\ndef f(w):\n    for i in range(500): print('worker', w, 'line', i, 'of', 500)\n"
+        "with multiprocessing.get_context('fork').Pool(4) as p: p.map(f, range(4)); p.close(); p.join()"
+    )
+    expected = [f"worker {w} line {i} of 500" for w in range(4) for i in range(500)]
+    assert sorted(seen.text().splitlines()) == sorted(expected)
+
+
+def test_a_big_text_comes_before_what_is_written_past_it(worker: Worker) -> None:
+    seen = worker.run("import os, sys\nsys.stdout.write('x' * (60 << 20)); os.write(1, b'after')")
+    assert seen.text(StreamType.STDOUT) == "x" * (60 << 20) + "after"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_line_is_one_message_as_a_rule(worker: Worker, stream: str) -> None:
+    seen = [worker.run(f"import sys\nprint('a', 1, 'b', 2, file=sys.{stream})") for _ in range(20)]
+    assert {execution.text() for execution in seen} == {"a 1 b 2\n"}
+    assert sum(len(execution.messages) == 2 for execution in seen) > 10  # a thread can be held up in mid-line
+
+
+@pytest.mark.parametrize("more", ["", ", flush=True", ", file=sys.stderr"])
+def test_lines_in_a_hurry_are_not_waited_for_one_by_one(worker: Worker, more: str) -> None:
+    seen = worker.run(
+        "import sys, threading\ndef f():\n"
+        f"    for i in range(5000): print('line', i{more})\n"
+        "threads = [threading.Thread(target=f) for _ in range(2)]\nfor t in threads: t.start()\nfor t in threads: t.join()"
+    )
+    assert len(seen.text()) == 2 * sum(len(f"line {i}\n") for i in range(5000))
+    assert len(seen.messages) < 2500  # each wait makes a message

@@ -152,3 +152,45 @@ def test_no_history_is_written(ipython: Worker) -> None:
 def test_what_cells_define_can_be_pickled(ipython: Worker) -> None:
     ipython.run("class Thing: pass")
     assert value(ipython.run("import pickle; type(pickle.loads(pickle.dumps(Thing()))).__name__")) == "'Thing'"
+
+
+def test_clearing_the_output_leaves_no_litter(ipython: Worker) -> None:
+    seen = ipython.run("from IPython.display import clear_output\nfor i in range(3): clear_output(wait=True); print('epoch', i)")
+    assert seen.text() == "epoch 0\nepoch 1\nepoch 2\n"
+
+
+def test_tracebacks_take_the_form_that_was_asked_for(ipython: Worker) -> None:
+    ipython.run("%xmode Verbose")
+    seen = ipython.run("def f(a):\n    b = 3; 1 / 0\nf(7)")
+    text = "\n".join(seen.of(ErrorMessage)[0].traceback)
+    assert "f(a=7)" in text
+    assert "b = 3" in text
+    assert "pyrepl_stream" not in text
+    assert seen.complete.error == "ZeroDivisionError: division by zero"
+    ipython.run("%xmode Plain")
+    assert "a=7" not in "\n".join(ipython.run("f(7)").of(ErrorMessage)[0].traceback)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_debugger_asks_where_the_error_was(ipython: Worker, when: str) -> None:
+    ipython.run("def f(a): 1 / 0")
+    if when == "before":
+        ipython.run("%pdb on")
+        seen = ipython.start("f(7)")
+    else:
+        ipython.run("f(7)")
+        seen = ipython.start("%debug")
+    for count, answer in enumerate(["p a + 1", "q"], 1):
+        ipython.until(lambda count=count: len(seen.of(InputRequestMessage)) == count)
+        ipython.answer(seen, answer)
+    ipython.wait(seen)
+    assert "8\n" in seen.text()
+    assert seen.complete.status == ("error" if when == "before" else "ok")
+    ipython.run("%pdb off")
+
+
+def test_an_exception_that_cannot_be_shown_is_told_by_its_name(ipython: Worker) -> None:
+    seen = ipython.run("class Odd(Exception):\n    def __str__(self): raise RuntimeError\nraise Odd")
+    (error,) = seen.of(ErrorMessage)
+    assert error.name == "Odd"
+    assert "IPython" not in "".join(error.traceback)

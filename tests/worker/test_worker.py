@@ -178,6 +178,28 @@ def test_a_task_that_exits_ends_neither_the_worker_nor_the_execution(worker: Wor
     assert worker.run("t.exception().code").of(ResultMessage)[0].data["text/plain"] == "7"
 
 
+def test_jobs_of_a_pool_of_threads_write_to_the_execution_that_gives_them(worker: Worker) -> None:
+    first = worker.run("import multiprocessing.pool\npool = multiprocessing.pool.ThreadPool(2); pool.map(print, ['first'])")
+    assert first.text() == "first\n"
+    for call in (
+        "pool.map(print, ['x'])", "pool.starmap(print, [('x',)])", "pool.apply(print, ('x',))", "pool.apply_async(func=print, args=('x',)).get()",
+        "list(pool.imap(print, ['x']))", "list(pool.imap_unordered(print, ['x']))", "pool.map_async(print, ['x']).get()",
+    ):
+        assert worker.run(f"{call}; None").text() == "x\n", call
+    worker.run("pool.close(); pool.join()")
+    assert first.text() == "first\n"
+
+
+def test_streams_that_code_has_replaced_are_put_back_for_the_next(worker: Worker) -> None:
+    seen = worker.run("import io, sys\nsys.stdout = kept = io.StringIO(); sys.stderr = sys.__stderr__; print('silent')")
+    assert (seen.text(), seen.complete.status) == ("", "ok")
+    seen = worker.run("print('out'); print('err', file=sys.stderr); kept.getvalue()")
+    assert (seen.text(StreamType.STDOUT), seen.text(StreamType.STDERR)) == ("out\n", "err\n")
+    (warning,) = seen.of(LogMessage)
+    assert (warning.level, "sys.stdout" in warning.text) == ("WARNING", True)
+    assert seen.of(ResultMessage)[0].data["text/plain"] == "'silent\\n'"
+
+
 # -- commands -------------------------------------------------------------------------------------
 
 
@@ -273,6 +295,51 @@ def test_when_the_host_has_gone_the_worker_and_what_it_started_leave(own_worker:
     own_worker.until(lambda: not seen.pipes)  # which all of them held
     for pid in pids:
         assert not _lives(pid)
+
+
+def test_when_it_is_told_to_leave_what_it_started_leaves_too(own_worker: Worker) -> None:
+    seen = own_worker.run(
+        "import subprocess\nfor env in (None, {}):\n"
+        "    for new in (False, True): print(subprocess.Popen(['/bin/sleep', '1000'], env=env, start_new_session=new).pid)"
+    )
+    pids = [int(word) for word in seen.text().split()]
+    assert all(map(_lives, pids))
+    own_worker.say(FrameType.END)
+    own_worker.until(lambda: not seen.pipes)
+    assert own_worker.process.wait(10) == 0
+    assert not any(map(_lives, pids))
+
+
+@pytest.mark.parametrize("of", ["", "import asyncio; await asyncio.sleep(0); "])
+@pytest.mark.parametrize("first", [0, 3])
+def test_code_that_closes_what_it_did_not_open_harms_nothing(own_worker: Worker, of: str, first: int) -> None:
+    seen = own_worker.run(f"{of}import os; os.closerange({first}, 256); print('closed')")
+    assert (seen.text(), seen.complete.status) == ("closed\n", "ok")
+    seen = own_worker.run("import asyncio; await asyncio.sleep(0.01); print('on'); os.system('echo child')")
+    assert (seen.text(), seen.complete.status) == ("on\nchild\n", "ok")
+
+
+@pytest.mark.parametrize(
+    "code", ["os.close(asyncio.get_event_loop()._selector.fileno())", "os.closerange(3, 100_000)", "os.closerange(0, 100_000)"]
+)
+def test_a_worker_that_cannot_go_on_leaves_or_goes_on(own_worker: Worker, code: str) -> None:
+    own_worker.run("import os, asyncio, sys\nloop = asyncio.get_event_loop(); None")
+    seen = own_worker.start(code)
+    own_worker.until(lambda: seen.complete is not None or (own_worker.channel is None and not seen.pipes))
+    if own_worker.channel is None:
+        assert own_worker.process.wait(10) != 0
+    else:
+        assert own_worker.run("await asyncio.sleep(0.01); 'on'").complete.status == "ok"
+
+
+def test_a_worker_whose_engine_has_failed_says_so_and_leaves(own_worker: Worker) -> None:
+    seen = own_worker.start(
+        "import os\nfrom pyrepl_stream.engine.loop import engine_loop\n"
+        "os.close(engine_loop().loop._selector.fileno()); import time; time.sleep(1000)"
+    )
+    own_worker.until(lambda: own_worker.channel is None and not seen.pipes)
+    assert own_worker.process.wait(10) == 70
+    assert "the worker cannot go on: OSError" in seen.text(StreamType.STDERR)
 
 
 def _lives(pid: int) -> bool:
