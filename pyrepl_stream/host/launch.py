@@ -150,8 +150,8 @@ def _is_at(path: str, descriptor: int) -> bool:
 def connect_or_start(place: SessionPlace, given: Mapping[str, Any], *, start: bool = True) -> socket.socket:
     """A connection to the session's host, which is started where there is none. Waits, up to 30 s.
 
-    ``given`` are fields of :class:`HostOptions` that the caller wants. The others are as when the session
-    was started last. Without ``start`` a session that is not there any more is not made anew: a host is
+    ``given`` are fields of :class:`HostOptions` that the caller wants. The others are as they were, when the
+    host was killed. Without ``start`` a session that is not there any more is not made anew: a host is
     only started to serve the records. Raises :class:`TargetError`, :class:`UsageError` for options without
     sense, :class:`SessionClosedError` and :class:`UnsafePathError`.
     """
@@ -188,9 +188,12 @@ def _checked(place: SessionPlace, given: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _options(place: SessionPlace, given: Mapping[str, Any]) -> HostOptions:
-    """What is not given is as it was before, or else as it is here. Raises :class:`UsageError`."""
-    before = saved_options(place)
+def _options(place: SessionPlace, given: Mapping[str, Any], start: bool) -> HostOptions:
+    """What is not given is as it was before, where the session goes on: its host was killed, or it is only
+    read. Else it is as it is here. Raises :class:`UsageError`.
+    """
+    goes_on = not start or os.path.exists(place.host_lock)  # which a host that ends by itself removes
+    before = saved_options(place) if goes_on else None
     options = {**({} if before is None else asdict(before)), **given, "name": place.name}
     options["python"] = options.get("python") or sys.executable
     if not options.get("cwd"):
@@ -227,7 +230,7 @@ def _start(place: SessionPlace, given: Mapping[str, Any], start: bool) -> None:
     _check_there(place, start)
     is_new = not os.path.isdir(place.records)
     try:
-        _launch(place, _options(place, given))
+        _launch(place, _options(place, given, start))
     except BaseException:
         Disk().discard(place.socket)
         if is_new:

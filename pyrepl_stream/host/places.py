@@ -50,10 +50,15 @@ def _checked(what: str, value: object) -> str:
     return value
 
 
-def private_directory(path: str) -> str:
-    """Make ``path``, and what is above it, if need be. Raises :class:`UnsafePathError` if it is not ours."""
+def private_directory(path: str, *, make: bool = True) -> str:
+    """Make ``path``, and what is above it, if need be. Raises :class:`UnsafePathError` if it is not ours.
+
+    Without ``make`` one that is not there is as good: nothing can be found in it.
+    """
     try:
         if not os.path.lexists(path):
+            if not make:
+                return path
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with contextlib.suppress(FileExistsError):  # somebody else was faster
                 os.mkdir(path, 0o700)
@@ -76,24 +81,24 @@ _WAY_OUT = (
 )
 
 
-def runtime_directory() -> str:
+def runtime_directory(*, make: bool = True) -> str:
     """The directory of sockets and locks. Raises :class:`UnsafePathError`."""
     path = os.environ.get("PYREPL_STREAM_RUNTIME_DIR") or f"/tmp/pyrepl-stream-{os.geteuid()}"
     path = os.path.abspath(path)
     if len(os.fsencode(path)) + len("/0123456789abcdef.socket") > _LONGEST_SOCKET:
         raise UnsafePathError(f"{path!r} is too long: the path of a socket has at most {_LONGEST_SOCKET}")
-    return private_directory(path)
+    return private_directory(path, make=make)
 
 
-def sessions_directory() -> str:
+def sessions_directory(*, make: bool = True) -> str:
     """The directory of the records of this machine's sessions. Raises :class:`UnsafePathError`."""
     state = os.environ.get("PYREPL_STREAM_STATE_DIR")
     if not state:
         home = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
         state = os.path.join(home, "pyrepl-stream")
-    state = private_directory(os.path.abspath(state))
+    state = private_directory(os.path.abspath(state), make=make)
     # Home directories may be shared by machines, and what runs on another one cannot be seen from here.
-    return private_directory(os.path.join(state, _machine()))
+    return private_directory(os.path.join(state, _machine()), make=make)
 
 
 def _machine() -> str:
@@ -129,7 +134,7 @@ class SessionPlace:
     @property
     def socket(self) -> str:
         """Where the host listens."""
-        return os.path.join(runtime_directory(), f"{self.key}.socket")
+        return os.path.join(runtime_directory(make=False), f"{self.key}.socket")
 
     @property
     def start_lock(self) -> str:
@@ -139,12 +144,12 @@ class SessionPlace:
     @property
     def records(self) -> str:
         """Where the session's records are, if there are any."""
-        return os.path.join(sessions_directory(), self.key)
+        return os.path.join(sessions_directory(make=False), self.key)
 
     @property
     def directory(self) -> str:
         """The same, made if need be."""
-        return private_directory(self.records)
+        return private_directory(os.path.join(sessions_directory(), self.key))
 
     @property
     def host_lock(self) -> str:

@@ -76,8 +76,9 @@ class SessionInfo:
 
 def list_sessions() -> list[SessionInfo]:
     """The sessions that have a host or records, by name. Raises :class:`UnsafePathError`."""
-    records = sessions_directory()
-    found = [_session(os.path.join(records, key)) for key in os.listdir(records) if _KEY.fullmatch(key)]
+    records = sessions_directory(make=False)
+    keys = os.listdir(records) if os.path.isdir(records) else []
+    found = [_session(os.path.join(records, key)) for key in keys if _KEY.fullmatch(key)]
     return sorted((session for session in found if session is not None), key=lambda session: session.name)
 
 

@@ -20,7 +20,7 @@ from support.sessions import host_pid, isolated, wait_for_end
 from pyrepl_stream.errors import SessionClosedError, TargetError, UsageError
 from pyrepl_stream.host import launch
 from pyrepl_stream.host.options import saved_options
-from pyrepl_stream.host.places import SessionPlace
+from pyrepl_stream.host.places import SessionPlace, runtime_directory
 from pyrepl_stream.host.removal import remove_session
 
 
@@ -101,6 +101,7 @@ def test_sockets_locks_and_records_are_closed_to_others(root: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 def test_a_socket_of_another_user_is_refused(root: Path) -> None:
     place = SessionPlace("planted")
+    runtime_directory()
     program = f"""
 import os, socket
 listener = socket.socket(socket.AF_UNIX)
@@ -132,6 +133,7 @@ def test_an_interpreter_that_is_not_there_is_refused_before_anything_starts(root
 
 def test_a_host_that_cannot_start_says_why(root: Path) -> None:
     place = SessionPlace("broken")
+    runtime_directory()
     with launch.host_lock(place) as held:
         assert held
         with socket.socket(socket.AF_UNIX) as listener:  # a host that lives, with its socket removed
