@@ -59,9 +59,7 @@ def private_directory(path: str, *, make: bool = True) -> str:
         if not os.path.lexists(path):
             if not make:
                 return path
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with contextlib.suppress(FileExistsError):  # somebody else was faster
-                os.mkdir(path, 0o700)
+            _make(path)
         found = os.lstat(path)
     except OSError as exc:
         raise UnsafePathError(f"{path!r} cannot be made: {exc.strerror}") from exc
@@ -73,6 +71,15 @@ def private_directory(path: str, *, make: bool = True) -> str:
         mode = stat.S_IMODE(found.st_mode)
         raise UnsafePathError(f"{path!r} is open to others (mode {mode:04o}): chmod 0700 it{_WAY_OUT}")
     return path
+
+
+def _make(path: str) -> None:
+    """And what is above it, for the user alone, too (as the XDG base directory specification has it)."""
+    parent = os.path.dirname(path)
+    if parent != path and not os.path.lexists(parent):
+        _make(parent)
+    with contextlib.suppress(FileExistsError):  # somebody else was faster
+        os.mkdir(path, 0o700)
 
 
 _WAY_OUT = (

@@ -31,7 +31,8 @@ class LocalLink:
     ends by itself after ``idle_timeout`` seconds without a client and without an execution, and keeps
     ``retention`` bytes of each execution. A session that is there already is used as it is; to connect to
     one with another ``python``, ``cwd`` or ``env`` than is given here, or to run something there, is an
-    error. A session whose host was killed is started again as it was, but for what is given. Raises :class:`UsageError`.
+    error. A session whose host was killed is started again as it was, but for what is given. Raises
+    :class:`UsageError`.
     """
 
     def __init__(
