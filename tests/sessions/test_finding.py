@@ -238,7 +238,7 @@ def test_the_records_of_a_session_without_a_host_can_be_removed(root: Path) -> N
     assert len(list_sessions()) == 2
     close_session(find_session("a"))
     assert [session.name for session in list_sessions()] == ["b"]
-    assert not list((root / "run").iterdir())
+    assert not list(root.glob("run/*"))
 
 
 def test_a_session_that_has_got_a_host_meanwhile_keeps_its_records() -> None:
