@@ -146,7 +146,7 @@ class SessionPlace:
     @property
     def start_lock(self) -> str:
         """Locked (``flock``) by who looks for the host and starts it if need be."""
-        return os.path.join(runtime_directory(), f"{self.key}.start")
+        return os.path.join(runtime_directory(make=False), f"{self.key}.start")
 
     @property
     def records(self) -> str:

@@ -49,6 +49,8 @@ def forget_session(place: SessionPlace) -> None:
 
 def forget_start(place: SessionPlace) -> None:
     """Remove the lock file of who starts the session's host, unless somebody does just now."""
+    if not os.path.exists(place.start_lock):
+        return
     with start_lock(place) as held:
         if held:
             Disk().discard(place.start_lock)

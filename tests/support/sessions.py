@@ -22,6 +22,8 @@ def isolated() -> Iterator[Path]:
     """Sessions live below the directory that this yields; its path is short, as sockets need it."""
     root = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
     names = {"PYREPL_STREAM_RUNTIME_DIR": root / "run", "PYREPL_STREAM_STATE_DIR": root / "state"}
+    for path in names.values():
+        path.mkdir(mode=0o700)
     before = {name: os.environ.get(name) for name in names}
     os.environ.update({name: str(path) for name, path in names.items()})
     try:
