@@ -267,5 +267,7 @@ class Worker:
                 sent = socket.send_fds(self.channel, [data], descriptors)
                 data = data[sent:]
             self.channel.sendall(data)
+        except BrokenPipeError:
+            pass  # it has ended; what it said before is still to be read
         finally:
             self.channel.setblocking(False)
