@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pyrepl_stream import OutputMessage, RemoteSession, connect
+from pyrepl_stream import OutputMessage, RemoteSession, close_session, connect, list_sessions
 from pyrepl_stream.host import protocol
 from pyrepl_stream.host.places import SessionPlace
 
@@ -59,6 +59,7 @@ def _places() -> Iterator[None]:
     try:
         yield
     finally:
+        _close_all()
         shutil.rmtree(root, ignore_errors=True)
         del os.environ["PYREPL_STREAM_RUNTIME_DIR"], os.environ["PYREPL_STREAM_STATE_DIR"]
 
@@ -197,10 +198,9 @@ def _many() -> Table:
         ("what", "each"),
         "Proportional resident memory (what processes share is divided among them); each has run one cell.",
     )
-    sessions = [connect(f"local:many{number}") for number in range(HOSTS)]
     started = time.perf_counter()
-    for session in sessions:
-        with session:
+    for number in range(HOSTS):
+        with connect(f"local:many{number}") as session:
             assert session.execute("1").wait(120).success
     table.row("start and first result", _seconds((time.perf_counter() - started) / HOSTS))
     hosts, workers = [], []
@@ -218,10 +218,13 @@ def _many() -> Table:
     table.row("hosts that live", table.holds("all are there", len(hosts) >= HOSTS, f"only {len(hosts)}"))
     table.row("a host", middle(hosts, _mib))
     table.row("a worker, with IPython in it", middle(workers, _mib))
-    for session in sessions:
-        with session:
-            session.close().wait(60)
+    _close_all()
     return table
+
+
+def _close_all() -> None:
+    for session in list_sessions():
+        close_session(session.name)
 
 
 def _memory(process: Path) -> float:
