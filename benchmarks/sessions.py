@@ -224,7 +224,7 @@ def _many() -> Table:
 
 def _close_all() -> None:
     for session in list_sessions():
-        close_session(session.name)
+        close_session(session)
 
 
 def _memory(process: Path) -> float:
