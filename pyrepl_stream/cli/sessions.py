@@ -190,11 +190,20 @@ def _kill(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _close(arguments: argparse.Namespace, console: Console) -> int:
+    from ..errors import PyreplStreamError
     from ..sessions import close_session, find_session, list_sessions
+    from .watching import FAILED
 
     if (arguments.name is not None) == arguments.all:
         arguments.parser.error("it takes the NAME of a session, or --all")
     sessions = list_sessions() if arguments.all else [find_session(arguments.name)]
+    failed = False
     for session in sessions:
-        close_session(session, keep_records=arguments.keep_records)
-    return 0
+        try:
+            close_session(session, keep_records=arguments.keep_records)
+        except PyreplStreamError as exc:
+            if not arguments.all:
+                raise
+            failed = True  # the others are closed nevertheless
+            console.say(str(exc))
+    return FAILED if failed else 0

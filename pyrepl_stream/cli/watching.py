@@ -96,6 +96,8 @@ def _take_signals(execution: RemoteExecution, interrupts: bool) -> None:
 
 
 def _leave(number: int, frame: object) -> NoReturn:
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)  # leaving has begun: another one must not break it off
     raise _Left(number)
 
 

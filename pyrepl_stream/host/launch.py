@@ -35,6 +35,7 @@ __all__ = (
 _START = 30.0  # seconds: an interpreter on a slow disk, with eight others
 _LEAVING = 5.0  # seconds that a host which listens no more has to end
 _POLL = 0.02
+_OLDEST = (3, 9)  # version of the far end
 _BACKLOG = 128
 
 # What a child of `python -c` does first. Nothing that lies in the working directory may be taken for a
@@ -181,11 +182,37 @@ def _checked(place: SessionPlace, given: Mapping[str, Any]) -> dict[str, Any]:
         if found is None:
             raise UsageError(f"there is no interpreter {checked['python']!r} that could be run")
         checked["python"] = os.path.abspath(found)
+        _check_python(checked["python"])
     if checked.get("cwd"):
         checked["cwd"] = os.path.abspath(os.path.expanduser(checked["cwd"]))
         if not os.path.isdir(checked["cwd"]):
             raise UsageError(f"cwd {checked['cwd']!r} is no directory")
     return checked
+
+
+def _check_python(python: str) -> None:
+    """Raises :class:`UsageError` unless it is an interpreter that a worker can run on."""
+    if pack.same_interpreter(python):
+        return
+    try:
+        answer = subprocess.run(
+            [python, "-c", "import sys; sys.stdout.write('python %d.%d' % sys.version_info[:2])"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_START,
+            check=False,
+        ).stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise UsageError(f"{python!r} cannot be run: {exc}") from exc
+    name, _, version = answer.partition(" ")
+    try:
+        found = tuple(map(int, version.split(".")))
+    except ValueError:
+        found = ()
+    if name != "python" or found < _OLDEST:
+        what = f"is Python {version}" if name == "python" and found else "is no Python"
+        raise UsageError(f"{python!r} {what}: sessions need Python {'.'.join(map(str, _OLDEST))} or newer")
 
 
 def _options(place: SessionPlace, given: Mapping[str, Any], start: bool) -> HostOptions:

@@ -147,7 +147,7 @@ def test_the_same_job_runs_once_and_fresh_runs_it_anew(tmp_path: Path) -> None:
     assert (tmp_path / "runs").read_text() == "x"
     done = type_("exec", "--as", "job", code="print('other')")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "already, of other code; `fresh` ends it" in done.stderr
+    assert "already, of other code; `--fresh` (fresh=True) ends it" in done.stderr
     assert told(type_("exec", "--as", "job", "--fresh", code="print('other')")) == (0, "other\n", "")
 
 

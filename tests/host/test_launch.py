@@ -128,6 +128,8 @@ def test_an_interpreter_that_is_not_there_is_refused_before_anything_starts(root
         launch.connect_or_start(place, {"python": "/no/such/python"})
     with pytest.raises(UsageError, match="cwd '/no/such' is no directory"):
         launch.connect_or_start(place, {"cwd": "/no/such"})
+    with pytest.raises(UsageError, match="'/bin/ls' is no Python: sessions need Python 3.9 or newer"):
+        launch.connect_or_start(place, {"python": "/bin/ls"})
     assert not launch.host_lives(place)
 
 
@@ -283,7 +285,7 @@ def test_a_start_that_fails_leaves_nothing(root: Path, monkeypatch: pytest.Monke
     place = SessionPlace("failing")
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(TargetError, match="cannot be started"):
-        launch.connect_or_start(place, {"python": "/bin/sh"})
+        launch.connect_or_start(place, {})
     assert not list(root.glob("run/*"))
     assert not os.path.exists(place.records)
 

@@ -70,7 +70,7 @@ def test_other_code_under_a_known_name_is_an_error_that_says_what_fresh_does(any
     assert any_kernel.run("%%remote_stream --as job1\nprint('one')").text() == "one\n"
     cell = any_kernel.run("%%remote_stream --as job1\nprint('two')")
     assert not cell.ok
-    assert "'job1' already, of other code; `fresh` ends it, removes its record" in cell.text("stderr")
+    assert "'job1' already, of other code; `--fresh` (fresh=True) ends it, removes its record" in cell.text("stderr")
     assert "two" not in cell.text()
     assert any_kernel.run("%%remote_stream --as job1 --fresh\nprint('two')").text() == "two\n"
     assert any_kernel.run("%remote_stream logs job1").text() == "two\n"
