@@ -176,8 +176,8 @@ class Operations:
             )
         if found.status.digest != request.digest:
             raise ExecutionExistsError(
-                f"there is an execution {request.id!r} already, of other code; `--fresh` (fresh=True) ends it, "
-                "removes its record and runs this in its place, another id keeps both"
+                f"there is an execution {request.id!r} already, of other code; `--fresh` (fresh=True) "
+                "ends it, removes its record and runs this in its place, another id keeps both"
             )
         return {"epoch": found.epoch, "new": False, **self._state(found)}
 
