@@ -77,7 +77,8 @@ def echo_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: echo\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[pyrepl_stream.targets]\necho = echo_links:EchoLink\n")
     (tmp_path / "echo_links.py").write_text(
-        "class EchoLink:\n    def __init__(self, rest, *, loud=False):\n        self.rest, self.loud = rest, loud\n"
+        "from pyrepl_stream import Link\n"
+        "class EchoLink(Link):\n    def __init__(self, rest, *, loud=False):\n        self.rest, self.loud = rest, loud\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
 

@@ -57,8 +57,6 @@ def add_to(subparsers: Any) -> None:
     )
     add("--timeout", type=parsing.seconds, metavar="SECONDS", help="end it after that time")
     add("--no-tty", action="store_true", help="with a command: pipes instead of a terminal, stderr apart")
-    add("--json", action="store_true", help="one line of JSON for each message on stdout")
-    add("--no-streaming", action="store_true", help="show the output at the end")
     add_options(parser)
 
 

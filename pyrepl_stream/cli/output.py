@@ -19,6 +19,9 @@ _OPTIONS = ("filter", "exclude", "prefix", "color", "format", "progress")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--json", action="store_true", help="one line of JSON for each message on stdout")
+    add("--no-streaming", action="store_true", help="show the output at the end")
     what = "Without these, and without settings in config.toml, every byte is passed on as it is."
     add_output_options(parser.add_argument_group("output", what))
 

@@ -101,8 +101,6 @@ def add_to(subparsers: Any) -> None:
         help="seconds that each of these signals gets to end it (default: 2,2,1)",
     )
     add("--source", default="", metavar="LABEL", help="label of the messages, for --json")
-    add("--json", action="store_true", help="one line of JSON for each message on stdout")
-    add("--no-streaming", action="store_true", help="show the output at the end")
     add("--verbose", action="store_true", help="say on stderr what runs and how it ended")
     add_options(parser)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from typing import Optional
 
 from ..errors import CursorError, UnknownExecutionError
@@ -47,7 +48,7 @@ TRIMMED = "only the newest messages are kept on disk"
 _MISSING = "the record of it is not there any more"
 
 
-class Record:
+class Record(ABC):
     """What is to be known of a spool to read it."""
 
     def __init__(self, directory: str, execution_id: str) -> None:
@@ -67,16 +68,16 @@ class Record:
     def path(self, name: str) -> str:
         return os.path.join(self.directory, name)
 
-    def refresh(self) -> None:
+    def refresh(self) -> None:  # noqa: B027 - the writer itself has nothing to look at again
         """Look again at what another process writes. Raises as :meth:`StoredSpool.refresh` does."""
 
     def size_of(self, segment: Segment, descriptor: int) -> int:
         """Bytes of an open segment that may be read."""
         return segment.size
 
+    @abstractmethod
     def kept_size(self, descriptor: int) -> int:
         """The same of the messages that are kept from segments that were removed."""
-        raise NotImplementedError
 
     def check_after(self, after: int, last: int) -> None:
         if isinstance(after, bool) or not isinstance(after, int) or after < 0:

@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.host import Attached, Client, Refused, RunningHost, running_hosts, wait_until
+from support.host import Attached, Client, Refused, RunningHost, wait_until
 from support.interpreters import VERSIONS, interpreters
 
 from pyrepl_stream.host.pack import write_archive
@@ -23,23 +23,6 @@ from pyrepl_stream.messages import (
     OutputMessage,
     ResultMessage,
 )
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., RunningHost]]:
-    with running_hosts() as make:
-        yield make
-
-
-@pytest.fixture
-def host(make: Callable[..., RunningHost]) -> RunningHost:
-    return make()
-
-
-@pytest.fixture
-def client(host: RunningHost) -> Client:
-    return host.client()
-
 
 WAIT = "import time\nprint('go', flush=True)\ntime.sleep(1000)"
 

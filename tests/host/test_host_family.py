@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from support.host import Client, RunningHost, running_hosts, wait_until
+from support.host import Client, RunningHost, wait_until
 
 STARTS = {
     "with its environment": "env=None",
@@ -15,17 +15,6 @@ STARTS = {
 }
 # The shell ends at once: its child has lost its parent, and no environment tells whose it is.
 ORPHAN = "import subprocess\nprint(subprocess.check_output(['/bin/sh', '-c', '/bin/sleep 1000 >/dev/null 2>&1 & echo $!'], env={}).decode())\n"
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., RunningHost]]:
-    with running_hosts() as make:
-        yield make
-
-
-@pytest.fixture
-def client(make: Callable[..., RunningHost]) -> Client:
-    return make().client()
 
 
 def code_of(how: str) -> str:

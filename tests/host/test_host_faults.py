@@ -6,29 +6,13 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.host import Attached, Client, Refused, RunningHost, running_hosts, wait_until
+from support.host import Attached, Client, Refused, RunningHost, wait_until
 
 from pyrepl_stream.messages import ErrorMessage, GapMessage, LogMessage, OutputMessage
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., RunningHost]]:
-    with running_hosts() as make:
-        yield make
-
-
-@pytest.fixture
-def host(make: Callable[..., RunningHost]) -> RunningHost:
-    return make()
-
-
-@pytest.fixture
-def client(host: RunningHost) -> Client:
-    return host.client()
 
 
 def limit_host(client: Client, kind: int, value: int) -> None:

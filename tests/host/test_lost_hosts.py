@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.host import Refused, RunningHost, running_hosts, wait_until
+from support.host import Refused, RunningHost, wait_until
 from support.kernels import is_alive
 from support.sessions import wait_for_end
 
 from pyrepl_stream.host.removal import remove_session
 from pyrepl_stream.messages import LogMessage
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., RunningHost]]:
-    with running_hosts() as make:
-        yield make
-
-
-@pytest.fixture
-def host(make: Callable[..., RunningHost]) -> RunningHost:
-    return make()
-
 
 HOLD = """
 import ctypes, os, subprocess
