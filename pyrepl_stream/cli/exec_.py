@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,9 @@ def _code(name: str | None, parser: Parser) -> str:
                 data = file.read()
         text = data.decode("utf-8-sig")
     except OSError as exc:
-        parser.error(f"{name or '-'} cannot be read: {exc.strerror}")
+        is_address = name is not None and re.match(r"[a-z]{2,}:", name)
+        hint = f"; a session is named by --target {name}" if is_address else ""
+        parser.error(f"{name or '-'} cannot be read: {exc.strerror}{hint}")
     except UnicodeDecodeError as exc:
         line = exc.object.count(b"\n", 0, exc.start) + 1
         parser.error(f"{name or '-'}: line {line} is no UTF-8")

@@ -195,12 +195,13 @@ def find_execution(word: str, sessions: Iterable[SessionInfo] | None = None) -> 
     Raises :class:`UnknownExecutionError` for none, and :class:`UsageError` for several.
     """
     session, slash, wanted = word.removeprefix("local:").rpartition("/")
-    known = [
-        execution
-        for candidate in (list_sessions() if sessions is None else sessions)
-        for execution in candidate.executions
-        if candidate.name == (session or "default") or not slash
-    ]
+    sessions = list_sessions() if sessions is None else list(sessions)
+    if slash:
+        session = session or "default"
+        if session not in (names := [candidate.name for candidate in sessions]):
+            raise UnknownExecutionError(f"there is no session {session!r}{_hint(session, names)}")
+        sessions = [candidate for candidate in sessions if candidate.name == session]
+    known = [execution for candidate in sessions for execution in candidate.executions]
     found = [execution for execution in known if execution.id == wanted]
     found = found or [execution for execution in known if wanted and execution.id.startswith(wanted)]
     if not found:

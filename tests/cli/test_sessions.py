@@ -291,6 +291,7 @@ def test_ids_can_be_shortened_and_have_to_mean_one() -> None:
         "alpha": "could be default/alpha, two/alpha",
         "alpne": "there is no execution 'alpne'; did you mean alpine?",
         "two/x": "there is no execution 'two/x'; there are alpha",
+        "tow/x": "there is no session 'tow'; did you mean two?",
         "": "there is no execution ''",
     }.items():
         done = type_("logs", word)
@@ -403,6 +404,7 @@ def test_records_are_kept_when_that_is_wanted_and_removed_later(root: Path) -> N
     [
         (["exec"], "", "- is empty: there is nothing to run"),
         (["exec", "/no/such/file"], None, "/no/such/file cannot be read: No such file"),
+        (["exec", "local:train"], None, "No such file or directory; a session is named by --target local:train"),
         (["exec", "a.py", "--", "ls"], None, "a FILE or a command, not both"),
         (["exec", "a.py", "ls"], None, "the command goes behind `--`: pyrepl-stream exec [options] -- ls"),
         (["exec", "--detach", "--json"], "1", "--json is for output"),
