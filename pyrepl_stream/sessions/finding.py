@@ -198,8 +198,9 @@ def find_execution(word: str, sessions: Iterable[SessionInfo] | None = None) -> 
     sessions = list_sessions() if sessions is None else list(sessions)
     if slash:
         session = session or "default"
-        if session not in (names := [candidate.name for candidate in sessions]):
-            raise UnknownExecutionError(f"there is no session {session!r}{_hint(session, names)}")
+        if session not in {candidate.name for candidate in sessions}:
+            hint = _hint(session, [candidate.name for candidate in sessions])
+            raise UnknownExecutionError(f"there is no session {session!r}{hint}")
         sessions = [candidate for candidate in sessions if candidate.name == session]
     known = [execution for candidate in sessions for execution in candidate.executions]
     found = [execution for execution in known if execution.id == wanted]

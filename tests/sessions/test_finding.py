@@ -201,9 +201,11 @@ def test_ids_can_be_shortened_as_long_as_they_mean_one() -> None:
     for word in ("t", "train", "a/t"):
         with pytest.raises(UsageError, match=f"'{word}' could be a/train"):
             find_execution(word)
-    for word in ("", "a/", "c/train", "b/training", "x"):
+    for word in ("", "a/", "b/training", "x"):
         with pytest.raises(UnknownExecutionError, match="there is no execution"):
             find_execution(word)
+    with pytest.raises(UnknownExecutionError, match="there is no session 'c'; there are a, b, default"):
+        find_execution("c/train")
     with pytest.raises(UnknownExecutionError, match=r"did you mean training\?"):
         find_execution("trainnig")
 
