@@ -260,15 +260,15 @@ class ProcessBody:
             raise
         if self._retry is None and isinstance(part, Command):
             self._close_inputs((part,))
-        with self._lock:
-            self._part = attended
-            words, self._words = self._words, []
-            if self._stopped or _leaving:
-                self._ending.hasten(time.monotonic(), force=self._forced or _leaving)
-        self._started.set()
         try:
-            for word in words if isinstance(attended, Child) else ():
-                word(attended)
+            with self._lock:
+                self._part = attended
+                words, self._words = self._words, []
+                for word in words if isinstance(attended, Child) else ():
+                    word(attended)  # with the lock: before the next one of :meth:`tell`
+                if self._stopped or _leaving:
+                    self._ending.hasten(time.monotonic(), force=self._forced or _leaving)
+            self._started.set()
             ended = attended.run()
         except BaseException:
             attended.abandon()

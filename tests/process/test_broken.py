@@ -234,6 +234,21 @@ def test_an_answer_that_does_not_fit_leaves_the_question_open() -> None:
     assert execution.stdout == "got 2\n"
 
 
+def test_input_that_is_written_around_the_start_keeps_its_order(rounds: Callable[[int, int], int]) -> None:
+    lines = [f"{number}\n" for number in range(300)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(rounds(20, 1000)):
+            execution = run_process("cat", pty=False)
+            for line in lines:
+                execution.write(line)
+            execution.close_stdin()
+            assert execution.wait(30).stdout == "".join(lines)
+    finally:
+        sys.setswitchinterval(before)
+
+
 def test_nothing_is_written_to_an_input_that_was_closed() -> None:
     execution = run_process("cat; read -t 30 x < /dev/zero; sleep 1000")
     execution.write("a")
