@@ -62,6 +62,7 @@ class Interrupts:
         self._run: Optional[Run] = None
         self._unraisable = sys.unraisablehook
         self._asked = 0.0  # when a cancellation was asked for that the loop has not come round to
+        self._early = (0, 0.0)  # the ordinal of one that was interrupted before it could begin, and when
         self.raised = False
         """Whether the code that ran last was interrupted."""
         self.cancelled = False
@@ -104,6 +105,8 @@ class Interrupts:
     # -- handlers ----------------------------------------------------------------------------
 
     def _handle(self, number: int, frame: Optional[FrameType]) -> None:
+        if self._guard is None:
+            self._interrupt_waiting(frame)
         if not self._is_meant(frame):
             return
         assert frame is not None
@@ -114,6 +117,17 @@ class Interrupts:
         self.cancelled = True
         self._asked = self._asked or time.monotonic()
         task.get_loop().call_soon_threadsafe(self._cancel, task)
+
+    def _interrupt_waiting(self, frame: Optional[FrameType]) -> None:
+        """It may be for an execution that has not begun: that ends as it does. Unless code that an earlier
+        one has left on the loop does not let it begin: a second interrupt ends that."""
+        ordinal, now = self._shared.interrupted, time.monotonic()
+        if ordinal <= self._ordinal or frame is None or _is_of_loop(frame):
+            return
+        if self._early[0] != ordinal:
+            self._early = (ordinal, now)
+        elif now - self._early[1] > _HELD:
+            raise KeyboardInterrupt
 
     def _on_knock(self, number: int, frame: Optional[FrameType]) -> None:
         """Does nothing by itself, unless code holds the loop that was to come round to a cancellation."""

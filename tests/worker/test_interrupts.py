@@ -175,13 +175,27 @@ def test_code_of_an_earlier_execution_that_holds_the_loop_is_ended_by_a_second_o
     worker.wait_for_text(seen, "blocked\n")
     worker.interrupt(seen.ordinal)
     assert worker.wait(seen).complete.status == "interrupted"  # its own callback: the first one holds
-    first = worker.run("async def hold():\n    await asyncio.sleep(0.05); block()\nt = asyncio.ensure_future(hold())")
-    seen = worker.start("await asyncio.sleep(1000)")
+    first = worker.run(
+        "begun = asyncio.Event()\nasync def hold():\n    await begun.wait(); block()\nt = asyncio.ensure_future(hold())"
+    )
+    seen = worker.start("begun.set()\nawait asyncio.sleep(1000)")
     worker.wait_for_text(first, "blocked\n")
     while seen.complete is None:
         worker.interrupt(seen.ordinal)
         worker.turn(0.1)
     assert seen.complete.status == "interrupted"
+
+
+def test_code_of_an_earlier_execution_that_lets_none_begin_is_ended_by_a_second_one(worker: Worker) -> None:
+    code = "import asyncio, time\nasync def hold(): print('blocked'); time.sleep(1000)\nt = asyncio.ensure_future(hold())"
+    first = worker.run(code)
+    worker.wait_for_text(first, "blocked\n")
+    seen = worker.start("print('never')")
+    while seen.complete is None:
+        worker.interrupt(seen.ordinal)
+        worker.turn(0.1)
+    assert (seen.complete.status, seen.text()) == ("interrupted", "")
+    assert worker.run("print('goes on')").text() == "goes on\n"
 
 
 @pytest.mark.parametrize("more", ["file=sys.stderr", "flush=True"])
