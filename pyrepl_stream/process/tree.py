@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple, Optional
 
 __all__ = ("MARK", "Tree", "adopt_orphans", "marked", "marked_processes", "reap_adopted")
@@ -66,9 +66,11 @@ class Tree:
         except OSError:
             return []
 
-    def _look(self) -> list[_Process]:
+    def _look(self, strangers: Optional[set[int]] = None) -> list[_Process]:
+        """Those that live. ``strangers`` are not looked at, and those that are found are added."""
+        strangers = set() if strangers is None else strangers
         looks, deadline = 0, time.monotonic() + _UNSURE
-        while not (processes := self._living()) and self._found:
+        while not (processes := self._living(strangers)) and self._found:
             # One that forks and ends all the time can be missed: a look takes a moment. And one in the
             # middle of an exec cannot be told from others, for as long as that takes.
             looks += 1
@@ -77,14 +79,14 @@ class Tree:
         self._found = bool(processes)
         return processes
 
-    def _send(self, number: int) -> list[int]:
+    def _send(self, number: int, strangers: Optional[set[int]] = None) -> list[int]:
         """Signal all, as a terminal does: the command's group at once, then who left it, parents first.
 
         A child that is signalled long before its parent lets the parent go on with what comes next.
         """
         blind, processes = False, []
         try:
-            processes = self._look()
+            processes = self._look(strangers)
         except OSError:  # no descriptor is left to look with: the group is what can be reached
             blind = True
         if blind or any(process.group == self.root for process in processes):
@@ -103,17 +105,26 @@ class Tree:
             return _end_windows_tree(self.root)
         found = self._send(number)
         if number == signal.SIGKILL:
-            signalled = set(found)
-            while new := set(self.pids()) - signalled:
-                self._send(number)
-                signalled |= new
+            self._kill_new(set(found))
         elif found and number in (signal.SIGTERM, signal.SIGHUP):
             self._send(signal.SIGCONT)  # one that is stopped would not hear it
         return len(found)
 
+    def _kill_new(self, signalled: set[int]) -> None:
+        """Kill those that were not there when others were signalled, until there is no new one.
+
+        One that forks and ends all the time is gone when a look at all processes is over: so in between
+        only those are looked at that were not there before.
+        """
+        while new := set(self.pids()) - signalled:
+            strangers: set[int] = set()
+            while new:
+                signalled |= new
+                new = set(self._send(signal.SIGKILL, strangers)) - signalled
+
     def cpu_seconds(self) -> float:
         """CPU time that the living have used, with that of their children that have ended."""
-        return sum(_cpu_seconds(process) for process in self._living())
+        return sum(_cpu_seconds(process) for process in self._living(set()))
 
     def awaits_input(self, terminal: str, *, prompted: bool) -> bool:
         """Whether one of them waits for input of ``terminal`` (Linux; False where it cannot be seen).
@@ -121,10 +132,10 @@ class Tree:
         One that waits for several things at once, as libraries that edit lines do, counts when it has
         ``prompted``: written a line without an end.
         """
-        return any(_reads(process.pid, terminal, prompted) for process in self._living())
+        return any(_reads(process.pid, terminal, prompted) for process in self._living(set()))
 
-    def _living(self) -> list[_Process]:
-        processes, self._unsure = _all_processes()
+    def _living(self, strangers: set[int]) -> list[_Process]:
+        processes, self._unsure = _all_processes(strangers)
         children: dict[int, list[_Process]] = {}
         for process in processes.values():
             children.setdefault(process.parent, []).append(process)
@@ -142,6 +153,7 @@ class Tree:
         for _, process in sorted(processes.items()):
             if self._belongs(process):
                 add(process)
+        strangers |= {pid for pid in processes if pid not in members and pid in self._unmarked}
         self._known = {process.pid: process.started for process in members.values()}
         return [process for process in reversed(list(members.values())) if not process.dead]
 
@@ -206,13 +218,16 @@ def reap_adopted(root: int) -> bool:
     return _adopting
 
 
-def _all_processes() -> tuple[dict[int, _Process], bool]:
-    """All that there are, and whether one of them ended during the look (and may have left another)."""
+def _all_processes(but: Container[int] = ()) -> tuple[dict[int, _Process], bool]:
+    """All that there are, and whether one of them ended during the look (and may have left another).
+
+    ``but`` are left out, where that saves time.
+    """
     if not os.path.exists("/proc/self/stat"):
         return (_from_ps() if sys.platform != "win32" else {}), False
     # The newest first: they are the ones that may be gone in a moment.
     pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)
-    found = [_from_proc(pid) for pid in pids]
+    found = [_from_proc(pid) for pid in pids if pid not in but]
     return {process.pid: process for process in found if process is not None}, None in found
 
 

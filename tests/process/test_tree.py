@@ -57,7 +57,7 @@ def test_a_tree_without_proc_is_found_by_ps(
     family: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, grandchild = pids_of(family)
-    monkeypatch.setattr(tree_module, "_all_processes", lambda: (tree_module._from_ps(), False))
+    monkeypatch.setattr(tree_module, "_all_processes", lambda but=(): (tree_module._from_ps(), False))
     tree = Tree(family.pid, "x")
     assert tree.pids() == [grandchild, child, family.pid]
     assert tree.cpu_seconds() >= 0

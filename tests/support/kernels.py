@@ -17,6 +17,8 @@ from jupyter_client.kernelspec import KernelSpec
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 60.0  # seconds; only a hang takes that long
+# Seconds. ipykernel 7.0 to 7.3 may leave a request lie until the next one comes (ipython/ipykernel#1554).
+_NUDGE = 5.0
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Kernel:
     ) -> Cell:
         """Execute ``code``. ``until`` keeps reading after idle, for what comes late."""
         cell = Cell()
-        began = time.monotonic()
+        began = nudged = time.monotonic()
         request = self.client.execute(code, allow_stdin=answer is not None)
         idle = False
         while not idle or (until is not None and not until(cell)):
@@ -74,6 +76,9 @@ class Kernel:
             try:
                 message = self.client.get_iopub_msg(timeout=0.05)
             except queue.Empty:
+                if not cell.messages and time.monotonic() > nudged + _NUDGE:
+                    nudged = time.monotonic()
+                    self.client.kernel_info()
                 if time.monotonic() > began + LIMIT:
                     raise TimeoutError(f"no end of {code!r}; so far {cell}") from None
                 continue
