@@ -37,16 +37,19 @@ class Connections:
     def _connected(self, target: str, options: dict[str, Any]) -> RemoteSession:
         if target == "local:":
             target = "local:default"  # what it is called where sessions are listed
-        session = self._remote.get(target)
-        if session is None or options:  # they are compared with how the session was started
-            session = connect(target, **options)
-            try:
-                session.__enter__()
-            except BaseException:  # also an interrupt of the cell, while it waits
-                session.disconnect()
-                raise
-            self.forget(target)
-            self._remote[target] = session
+        known = self._remote.get(target)
+        if known is not None and not options:
+            return known
+        session = connect(target, **options)
+        try:
+            session.__enter__()  # options are compared with how the session was started
+        except BaseException:  # also an interrupt of the cell, while it waits
+            session.disconnect()
+            raise
+        if known is not None:  # what is shown of earlier cells comes by that one
+            session.__exit__(None, None, None)
+            return known
+        self._remote[target] = session
         return session
 
     def of_session(self, name: str) -> RemoteSession:
@@ -57,20 +60,14 @@ class Connections:
         return self._remote[target]
 
     def forget_session(self, name: str) -> None:
-        self.forget(f"local:{name}")
-
-    def forget(self, target: str) -> None:
-        """Let a session go; it goes on."""
-        session = self._remote.pop(target, None)
-        if session is not None:
-            session.__exit__(None, None, None)
+        """It was closed: another of that name is another. What still comes of the old one is shown."""
+        self._remote.pop(f"local:{name}", None)
 
     def close(self) -> None:
-        for session in self._threads.values():
-            session.__exit__(None, None, None)
-        self._threads.clear()
-        for target in list(self._remote):
-            self.forget(target)
+        for sessions in (self._threads, self._remote):
+            for session in sessions.values():
+                session.__exit__(None, None, None)
+            sessions.clear()
 
 
 def _options(arguments: Arguments) -> dict[str, Any]:

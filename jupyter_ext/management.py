@@ -157,8 +157,8 @@ class Management:
             raise UsageError("%remote_stream close takes the NAME of a session, or --all")
         sessions = list_sessions() if arguments.all else [find_session(arguments.name)]
         for session in sessions:
-            self._connections.forget_session(session.name)
             close_session(session, keep_records=arguments.keep_records)
+            self._connections.forget_session(session.name)
 
 
 class _Record:

@@ -196,3 +196,27 @@ def test_a_detached_job_goes_on_without_its_kernel(tmp_path: Path) -> None:
         assert second.run("%remote_stream logs train").text() == OUTPUT
     (session,) = list_sessions()
     assert [execution.id for execution in session.executions] == ["train"]
+
+
+def test_a_cell_with_options_leaves_what_runs_in_the_session_connected(any_kernel: Kernel, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    first = f"import os, time\nprint('first')\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\nprint('late')"
+    assert any_kernel.run(f"%%remote_stream local:options --cwd {tmp_path} --detach --out job\n{first}").ok
+
+    def on_message(message: dict, cell: Cell) -> None:
+        if "queued behind" in cell.text("stderr"):
+            go.touch()
+
+    second = any_kernel.run(
+        f"%%remote_stream local:options --cwd {tmp_path}\nprint('second')", on_message=on_message
+    )
+    assert (second.ok, second.text()) == (True, "second\n")
+    assert any_kernel.run("print(job.wait().stdout)").text() == "first\nlate\n\n"
+
+
+def test_what_a_closed_session_ran_is_told_as_killed(any_kernel: Kernel) -> None:
+    assert any_kernel.run("%%remote_stream local:die --detach --out job\nimport time; time.sleep(1000)").ok
+    assert any_kernel.run("%remote_stream close die").ok
+    seen = any_kernel.run("import time\nwhile job.status == 'running': time.sleep(0.01)\nprint(job.status)")
+    assert seen.text() == "killed\n"
+    assert any_kernel.run("%%remote_stream local:die\nprint('new')").text() == "new\n"
