@@ -65,7 +65,8 @@ class Channel:
         self._full = False  # writers were told that there is no room
         self._writers: list[Writer] = []
         self._flush_asked = 0  # times, by the host
-        self._flushes: list[tuple[Optional[int], threading.Event]] = []  # at how many bytes, once known
+        # At how many bytes, once known, and what to call then.
+        self._flushes: list[tuple[Optional[int], Callable[[], None]]] = []
 
     def start(self) -> None:
         self._connection.setblocking(False)
@@ -132,10 +133,13 @@ class Channel:
         """Wait until the host can read what was written; whether it can. Not for the engine's thread."""
         if not self._shared.pending or threading.get_ident() == self._engine.ident:
             return True
-        sent = threading.Event()
-        return self._engine.call(self._flush, sent) and sent.wait(_FLUSH)
+        # No event: its methods are Python code, which an interrupt can leave with the event's lock taken. The
+        # engine would wait for that for ever.
+        waits = threading.Lock()
+        waits.acquire()
+        return self._engine.call(self._flush, waits.release) and waits.acquire(timeout=_FLUSH)
 
-    def _flush(self, sent: threading.Event) -> None:
+    def _flush(self, sent: Callable[[], None]) -> None:
         self._tick()
         self._flushes.append((None, sent))
         self.send()
@@ -162,7 +166,7 @@ class Channel:
         self._flushes = [(at, sent) for at, sent in targets if at > done]
         for at, sent in targets:
             if at <= done:
-                sent.set()
+                sent()
 
     # -- from the host -----------------------------------------------------------------------
 
