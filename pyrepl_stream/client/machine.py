@@ -43,10 +43,20 @@ class _Request:
     number: int
     record: dict[str, Any]
     sent: int = 0
+    refused: bool = False  # by a host that was about to end and has done nothing of it
 
     @property
     def starts(self) -> bool:
         return self.record["op"] in _STARTING
+
+    def put_off(self) -> None:
+        """It is for the next host, as if this one had not been asked."""
+        if self.refused:
+            return
+        self.refused = True
+        self.sent -= 1
+        if not self.sent and self.record["op"] == "execute":
+            self.record.pop("epoch", None)
 
 
 class Machine:
@@ -169,6 +179,10 @@ class Machine:
     def _where(self, *, starts: bool) -> list[_Request]:
         return [request for request in self._requests.values() if request.starts is starts]
 
+    @property
+    def _is_up(self) -> bool:
+        return self._link == "up" and not self._closed
+
     # -- verbs -------------------------------------------------------------------------------
 
     def request(self, record: Mapping[str, Any], now: float) -> int:
@@ -185,7 +199,7 @@ class Machine:
             raise self._unfit
         self._wake(now)
         self._requests[request.number] = request
-        if self._link == "up":
+        if self._is_up:
             self._ask(request)
         return request.number
 
@@ -198,7 +212,7 @@ class Machine:
     ) -> int:
         """Read what comes after ``after``, in the record of ``epoch`` (None: of any)."""
         self._wake(now)
-        return self._attaches.add(execution_id, after, follow, epoch, up=self._link == "up")
+        return self._attaches.add(execution_id, after, follow, epoch, up=self._is_up)
 
     def consumed(self, number: int, size: int) -> None:
         """The reader has taken ``size`` bytes of what was delivered."""
@@ -247,11 +261,16 @@ class Machine:
         if number in self._pinged:
             self._retries.reset()  # it has held for a while
             return []
+        put_off = isinstance(error, SessionClosedError)  # the host ends soon: it is asked anew, of the next
         if self._attaches.is_asked(number):
-            return self._attaches.answered(number, record, error)
-        request = self._requests.pop(number, None)
+            return [] if put_off else self._attaches.answered(number, record, error)
+        request = self._requests.get(number)
         if request is None:
             return []
+        if put_off:
+            request.put_off()
+            return []
+        del self._requests[number]
         self._progress()
         if request.record["op"] == "attach" and error is None:
             self._say(op="detach", attach=number)
@@ -265,6 +284,10 @@ class Machine:
             self._left, self._of = int(record["bytes"]), record["attach"]
         elif record.get("type") == "end":
             return self._heed(self._attaches.ended(record["attach"], str(record.get("reason"))))
+        elif record.get("type") == "closed":
+            self._closed = True
+            for request in self._where(starts=True):  # what it has taken on it has answered before this
+                request.put_off()
         return []  # of a newer host
 
     def _refused(self, error: PyreplStreamError) -> list[Event]:
@@ -316,6 +339,7 @@ class Machine:
         self._of = 0  # and whose it is
         self._unfit = None
         self._hello = 0
+        self._closed = False  # the host takes nothing on any more, and hangs up
         self._attaches.begin_link()
         self._pinged: set[int] = set()
         self._pings = 0
@@ -333,6 +357,7 @@ class Machine:
             record.setdefault("epoch", self.epoch)  # a host that has another one must not run it again
         extra = {"attach": request.number} if record["op"] == "attach" else {}
         request.sent += 1
+        request.refused = False
         self._say(**record, **extra, request=request.number)
 
     def _break(self, problem: str) -> list[Event]:

@@ -33,8 +33,10 @@ op             fields; what the answer has besides ``request`` and ``error``
 ``ping``       nothing; nothing
 =============  ===========================================================================================
 
-Lines of the host that answer nothing: ``{"type": "slice", "attach", "bytes"}``, and ``{"type": "end",
-"attach", "reason"}``: no slice comes any more (``complete``, ``closed``, or ``lost`` with the host).
+Lines of the host that answer nothing: ``{"type": "slice", "attach", "bytes"}``; ``{"type": "end",
+"attach", "reason"}``: no slice comes any more (``complete``, ``closed``, or ``lost`` with the host);
+``{"type": "closed"}``: the session was closed, and what is asked from now on is not heard. What is new
+and is refused with ``session_closed`` before that can be asked of the next host.
 """
 
 from __future__ import annotations

@@ -183,6 +183,8 @@ class Host:
         else:
             Disk().discard(self._place.host_lock)  # what is left of it says that a host was killed
         self._operations.tell_closed()
+        for connection in self._connections:
+            connection.answer({"type": "closed"})
         self._part(self._loop.later(_LINGER, self._loop.stop))
 
     def _part(self, timer: Timer) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.host import wait_until
 from support.sessions import host_pid, isolated, wait_for_end
 
 from pyrepl_stream import (
@@ -91,6 +92,21 @@ def test_a_reader_of_a_session_that_was_closed_starts_no_other() -> None:
             session.execution("job").wait()
         assert not any(found.alive and found.pid is not None for found in list_sessions())
         assert session.execute("'new'").wait().result == "'new'"
+        session.close().wait()
+
+
+def test_what_is_run_while_the_session_is_being_closed_runs_in_the_next_one() -> None:
+    stays = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); time.sleep(1000)"
+    with connect("local:a") as session:
+        stream = session.execute(stays, execution_id="job").attach()
+        pid = pid_of(session)
+        assert stream.receive()
+        with connect("local:a") as other:
+            closed = other.close()
+            wait_until(lambda: not os.path.exists(SessionPlace("a").socket))  # it listens no more
+            assert session.execute("'new'").wait().result == "'new'"
+            closed.wait()
+        assert pid_of(session) != pid
         session.close().wait()
 
 

@@ -533,6 +533,49 @@ def test_only_who_wants_to_run_something_has_a_closed_session_started() -> None:
     assert client.disconnected(0.0, closed) == [Answered(wanted, {}, closed)]
 
 
+@pytest.mark.parametrize("refused", [True, False])
+def test_what_a_host_that_is_being_closed_does_not_do_the_next_one_does_once(refused: bool) -> None:
+    client, host = machine(), ModelHost()
+    peer = connected(client, host)
+    client.request({"op": "ping"}, 0.0)
+    talk(client, peer)
+    host.closing = True
+    early = client.request(execute("early"), 0.0)
+    if refused:
+        assert talk(client, peer) == []
+    host.close()
+    assert talk(client, peer) == []
+    late = client.request(execute("late"), 0.0)
+    reader = client.attach("a", 0, False, None, 0.0)
+    assert talk(client, peer) == []
+    host.restart()
+    assert client.disconnected(0.0, TargetError("cut")) == []
+    assert client.connecting()
+    events = talk(client, connected(client, host))
+    answers = {event.request: event for event in events if isinstance(event, Answered)}
+    assert [answers[number].error for number in (early, late)] == [None, None]
+    assert [event.attach for event in events if isinstance(event, Attached)] == [reader]
+    assert host.started == {"early": 1}
+
+
+def test_what_an_earlier_link_may_have_brought_to_a_closing_host_is_not_run_by_the_next() -> None:
+    client, host = machine(), ModelHost()
+    client.request(execute(), 0.0)
+    peer = connected(client, host)
+    talk(client, peer)
+    number = client.request({**execute("b"), "execution": {"id": "b", "code": "1"}}, 0.0)
+    client.data_to_send()  # the link is cut behind it
+    assert client.disconnected(0.0, TargetError("cut")) == []
+    host.closing = True
+    peer = connected(client, host)
+    assert talk(client, peer)[1:] == []
+    host.restart()
+    client.disconnected(0.0, TargetError("cut"))
+    (answer,) = [event for event in talk(client, connected(client, host)) if isinstance(event, Answered)]
+    assert answer.request == number
+    assert isinstance(answer.error, WrongEpochError)
+
+
 def test_patience_begins_anew_after_an_answer_and_after_rest() -> None:
     client, host, peer = hosted()
     client.request({"op": "list"}, 0.0)

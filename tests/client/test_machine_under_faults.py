@@ -115,6 +115,14 @@ class World(RuleBasedStateMachine):
     def end(self, data: st.DataObject) -> None:
         self.host.records[data.draw(st.sampled_from(sorted(self.host.records)))].end()
 
+    @rule()
+    def begin_close(self) -> None:
+        self.host.closing = True
+
+    @rule()
+    def close(self) -> None:
+        self.host.close()
+
     @rule(forget=st.booleans())
     def restart(self, forget: bool) -> None:
         self.host.restart()
@@ -228,6 +236,8 @@ class World(RuleBasedStateMachine):
         for record in self.host.records.values():
             record.end()
             record.closed = True
+        if self.host.closing:
+            self.host.restart()
         for _ in range(500):
             if not self.machine.busy:
                 break

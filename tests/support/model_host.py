@@ -17,6 +17,7 @@ from pyrepl_stream import (
     Message,
     OutputMessage,
     PyreplStreamError,
+    SessionClosedError,
     UnknownExecutionError,
     WrongEpochError,
 )
@@ -81,17 +82,26 @@ class ModelHost:
         self.peers: list[ModelPeer] = []
         self.epoch = "epoch-1"
         self.options: dict[str, Any] = {}
+        self.closing = False
+        """Whether it takes nothing on any more."""
         self.on_start: Callable[[Record], object] = lambda record: None
 
     def restart(self) -> None:
         """It is killed and another one comes: connections are gone, what ran is lost, records stay."""
         self.epoch = f"epoch-{next(self._ids) + 1}"
+        self.closing = False
         for record in self.records.values():
             record.end("lost")
             record.closed = True
         for peer in self.peers:
             peer.gone = True
         self.peers.clear()
+
+    def close(self) -> None:
+        """It tells its clients; what they say afterwards it does not hear. :meth:`restart` is its end."""
+        self.closing = True
+        for peer in self.peers:
+            peer.close()
 
     def connect(self) -> ModelPeer:
         self.peers.append(ModelPeer(self))
@@ -145,13 +155,20 @@ class ModelPeer:
         """How many messages are sent once more than is right."""
         self.pings = 0
         self.silent = False
+        self.deaf = False
         self._host = host
         self._incoming = bytearray()
         self._answers: list[bytes] = []
         self._attaches: dict[int, _Attach] = {}
         self._waiting: list[dict[str, Any]] = []  # until there is news
 
+    def close(self) -> None:
+        self._answers.append(protocol.line({"type": "closed"}))
+        self.deaf = True
+
     def receive(self, data: bytes) -> None:
+        if self.deaf:
+            return
         self._incoming += data
         *lines, rest = bytes(self._incoming).split(b"\n")
         self._incoming = bytearray(rest)
@@ -211,6 +228,8 @@ class ModelPeer:
             self._waiting.append(op)
             return
         try:
+            if self._host.closing and op["op"] not in ("hello", "ping", "credit", "detach", "wait"):
+                raise SessionClosedError("it is being closed")
             answer = getattr(self, f"_on_{op['op']}")(op)
         except PyreplStreamError as exc:
             answer = {"error": protocol.error_name(exc), "message": str(exc)}
