@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .processors import *  # noqa: F403
     from .profiles import *  # noqa: F403
     from .results import *  # noqa: F403
+    from .screen import *  # noqa: F403
     from .session import *  # noqa: F403
     from .sessions import *  # noqa: F403
     from .settings import *  # noqa: F403
@@ -65,6 +66,7 @@ _MODULES = {
         "InputRequestMessage",
         "InputReplyMessage",
         "GapMessage",
+        "ClearMessage",
         "CompleteMessage",
         "UnknownMessage",
         "ExecuteMessage",
@@ -137,6 +139,7 @@ _MODULES = {
         "wait_for_end",
     ),
     "interpreters": ("find_interpreter",),
+    "screen": ("Page", "Row", "Screen", "Style"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

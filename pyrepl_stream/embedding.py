@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from .engine.context import current
+from .engine.formats import display_message
 from .engine.routing import in_place, install, routed_getpass, routed_input, uninstall
-from .messages import DisplayMessage
+from .messages import ClearMessage
 
 __all__ = (
     "in_execution",
     "in_place",
     "install",
+    "publish_clear",
     "publish_display",
     "routed_getpass",
     "routed_input",
@@ -36,9 +38,17 @@ def publish_display(
     run = current.get()
     if run is None:
         return False
-    run.say(
-        DisplayMessage(
-            data=dict(data), metadata=dict(metadata or {}), display_id=display_id, update=update
-        )
-    )
+    run.say(display_message(data, metadata, display_id=display_id, update=update))
+    return True
+
+
+def publish_clear(wait: bool = False) -> bool:
+    """Say in the calling code's execution that what was said before is to be seen no more.
+
+    False when the code belongs to none. ``wait``: not before there is something else to see.
+    """
+    run = current.get()
+    if run is None:
+        return False
+    run.say(ClearMessage(wait=wait))
     return True

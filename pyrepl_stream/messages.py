@@ -19,6 +19,7 @@ __all__ = (
     "OutputMessage",
     "DisplayMessage",
     "ResultMessage",
+    "ClearMessage",
     "ErrorMessage",
     "LogMessage",
     "ProgressMessage",
@@ -39,6 +40,7 @@ class MessageType(str, Enum):
     OUTPUT = "output"
     DISPLAY = "display"
     RESULT = "result"
+    CLEAR = "clear"
     ERROR = "error"
     LOG = "log"
     PROGRESS = "progress"
@@ -115,6 +117,17 @@ class ResultMessage(Message):
     type: ClassVar[Union[MessageType, str]] = MessageType.RESULT
     data: MimeBundle = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClearMessage(Message):
+    """What was said before is to be seen no more: Jupyter's `clear_output`. The record keeps it.
+
+    ``wait``: not before there is something else to see.
+    """
+
+    type: ClassVar[Union[MessageType, str]] = MessageType.CLEAR
+    wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,6 +243,7 @@ MESSAGE_CLASSES: Mapping[str, type] = {
         OutputMessage,
         DisplayMessage,
         ResultMessage,
+        ClearMessage,
         ErrorMessage,
         LogMessage,
         ProgressMessage,

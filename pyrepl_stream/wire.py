@@ -128,6 +128,8 @@ def _record(message: Message) -> dict[str, Any]:
     else:
         record = {"type": str(message.type.value)}  # type: ignore[attr-defined]  # only Unknown has a plain str
         names = [name for name, _ in _FIELDS[record["type"]]]
+    if isinstance(message, (DisplayMessage, ResultMessage)):
+        _check_display(message)
     for name in names:
         value = getattr(message, name)
         if isinstance(value, bytes):
@@ -137,6 +139,14 @@ def _record(message: Message) -> dict[str, Any]:
     for name, value in message.extra.items():
         record.setdefault(name, value)
     return record
+
+
+def _check_display(message: Union[DisplayMessage, ResultMessage]) -> None:
+    """The code of users gives these: what no reader would take is refused at once."""
+    for name, check in _FIELDS[message.type]:
+        value = getattr(message, name)
+        if not check(value):
+            raise TypeError(f"the `{name}` of a {type(message).__name__} cannot be {_shown(repr(value))}")
 
 
 def _bounded(message: Message, record: Mapping[str, Any]) -> str:

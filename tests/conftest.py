@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from pyrepl_stream import GapMessage, Message, OutputMessage, Session, StreamType
 
 ROOT = Path(__file__).parents[1]
+settings.register_profile("ours", settings(), deadline=None)  # how fast it is says `make bench`
+settings.load_profile("ours")
+
 SOAK = os.environ.get("PYREPL_STREAM_SOAK", "") not in ("", "0")
 
 

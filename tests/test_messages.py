@@ -21,7 +21,7 @@ from pyrepl_stream.messages import MESSAGE_CLASSES
 
 
 def test_message_types_have_the_upper_case_names_of_the_design() -> None:
-    names = "OUTPUT DISPLAY RESULT ERROR LOG PROGRESS EVENT INPUT_REQUEST INPUT_REPLY GAP COMPLETE".split()
+    names = "OUTPUT DISPLAY RESULT CLEAR ERROR LOG PROGRESS EVENT INPUT_REQUEST INPUT_REPLY GAP COMPLETE".split()
     assert [member.name for member in MessageType] == names
     assert [member.value for member in MessageType] == [name.lower() for name in names]
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pyrepl_stream import (
+    ClearMessage,
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
@@ -56,6 +57,7 @@ FIELDS: dict[type[Message], dict[str, st.SearchStrategy[Any]]] = {
         "update": st.booleans(),
     },
     ResultMessage: {"data": BUNDLE, "metadata": BUNDLE},
+    ClearMessage: {"wait": st.booleans()},
     ErrorMessage: {"name": TEXT, "value": TEXT, "traceback": st.lists(TEXT, max_size=3).map(tuple)},
     LogMessage: {"level": TEXT, "logger": TEXT, "text": TEXT},
     ProgressMessage: {
@@ -96,6 +98,12 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         reason=TEXT,
     ),
 )
+
+
+@pytest.mark.parametrize("odd", [{"display_id": 5}, {"metadata": "ab"}, {"data": []}, {"update": None}])
+def test_what_no_reader_would_take_is_not_written(odd: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=next(iter(odd))):
+        encode(DisplayMessage(execution_id="a", sequence=1, **odd))
 
 
 def test_the_strategies_cover_every_type() -> None:

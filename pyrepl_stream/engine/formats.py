@@ -9,9 +9,9 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from ..messages import ErrorMessage
+from ..messages import DisplayMessage, ErrorMessage
 
-__all__ = ("mime_bundle", "clean", "error_message", "describe")
+__all__ = ("mime_bundle", "clean", "display_message", "error_message", "describe")
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -96,6 +96,21 @@ def clean(data: Mapping[str, Any]) -> dict[str, Any]:
         for mime, part in data.items()
         if part is not None
     }
+
+
+def display_message(
+    data: Mapping[str, Any], metadata: Any = None, *, display_id: Any = None, update: Any = False
+) -> DisplayMessage:
+    """What code gives to ``IPython.display``. Raises :class:`TypeError` where it is no display."""
+    for name, value in (("data", data), ("metadata", metadata)):
+        if not isinstance(value, Mapping) and not (name == "metadata" and value is None):
+            raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+    return DisplayMessage(
+        data=clean(data),
+        metadata=dict(metadata or {}),
+        display_id=None if display_id is None else str(display_id),
+        update=bool(update),
+    )
 
 
 def describe(exc: BaseException) -> tuple[str, str]:

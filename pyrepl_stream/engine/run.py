@@ -14,13 +14,12 @@ from typing import Any, Callable, Optional, Protocol
 from ..journal import Journal
 from ..messages import (
     CompleteMessage,
-    DisplayMessage,
     InputRequestMessage,
     LogMessage,
     Message,
     StreamType,
 )
-from .formats import mime_bundle
+from .formats import display_message, mime_bundle
 from .loop import LoopThread
 from .streams import OutputStream
 from .writer import TICK, Order, Writer
@@ -114,7 +113,7 @@ class Run:
     def display(self, value: Any, *, display_id: Optional[str] = None, update: bool = False) -> None:
         """Show a value by its MIME bundle."""
         data, metadata = mime_bundle(value)
-        self.say(DisplayMessage(data=data, metadata=metadata, display_id=display_id, update=update))
+        self.say(display_message(data, metadata, display_id=display_id, update=update))
 
     def read_input(self, prompt: str, *, password: bool) -> str:
         """Ask the reader for a line and wait for it. Raises :class:`EOFError` when there is none."""

@@ -24,7 +24,10 @@ TEXT = "text"
 CONTROL = "control"
 """One C0 or C1 control character that is not the start of anything, such as a line feed."""
 CSI = "csi"
-"""A control sequence: colours end in ``m``, the cursor's movements in ``A`` to ``H`` and others."""
+"""A control sequence: colours end in ``m``, the cursor's movements in ``A`` to ``H`` and others.
+
+One that was cancelled has none of these at its end, nor any other letter.
+"""
 STRING = "string"
 """An operating system command and its like (OSC, DCS, SOS, PM, APC), with its end: titles, links, images."""
 ESCAPE = "escape"
@@ -40,18 +43,19 @@ _LONGEST = 1 << 10  # of the others, in which nobody has more than a hundred
 _INTERMEDIATE = r"[ -/]{0,16}"
 _CSI_BODY = rf"(?:\x1b\[|\x9b)[0-?]{{0,{_LONGEST}}}{_INTERMEDIATE}"
 _INTRODUCER = r"(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])"
-# ESC and the C1 controls cancel a string, as do CAN and SUB (https://vt100.net/emu/dec_ansi_parser). So no
-# sequence begins within another, which keeps all of this linear.
+# ESC and the C1 controls cancel any sequence, as do CAN and SUB (https://vt100.net/emu/dec_ansi_parser). So
+# no sequence begins within another, which keeps all of this linear.
 _STRING_BODY = rf"{_INTRODUCER}[^\x07\x18\x1a\x1b\x80-\x9f]{{0,{_LONGEST_STRING}}}"
 
 _TEXT = r"[^\x00-\x08\x0a-\x1f\x7f-\x9f]+"
-_CSI = _CSI_BODY + "[@-~]"
-# A text that ends within a string goes on with what cancels it: else that string would be held.
-_STRING = _STRING_BODY + r"(?:\x07|\x1b\\|\x9c|(?=[\x18\x1a\x1b\x80-\x9f]|\Z))"
-_ESCAPE = r"\x1b(?:[ -/]{1,16}[0-~]|[0-OQ-WYZ\\`-~])"
+# A text that ends within a sequence goes on with what cancels it: else that sequence would be held.
+_CANCELLED = r"(?=[\x18\x1a\x1b\x80-\x9f]|\Z)"
+_CSI = rf"{_CSI_BODY}(?:[@-~]|{_CANCELLED})"
+_STRING = rf"{_STRING_BODY}(?:\x07|\x1b\\|\x9c|{_CANCELLED})"
+_ESCAPE = rf"\x1b(?:[ -/]{{1,16}}(?:[0-~]|{_CANCELLED})|[0-OQ-WYZ\\`-~])"
 
 SEQUENCE = f"(?:{_CSI}|{_STRING}|{_ESCAPE})"
-"""The regular expression of any complete sequence, for text of :meth:`Escapes.complete`."""
+"""The regular expression of any complete or cancelled sequence, for text of :meth:`Escapes.complete`."""
 
 _TOKEN = re.compile(
     f"(?P<{TEXT}>{_TEXT})|(?P<{CSI}>{_CSI})|(?P<{STRING}>{_STRING})|(?P<{ESCAPE}>{_ESCAPE})"

@@ -26,10 +26,10 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from ..engine.context import current
-from ..engine.formats import clean, describe, error_message
+from ..engine.formats import clean, describe, display_message, error_message
 from ..engine.python import end_of
 from ..engine.run import Run
-from ..messages import CompleteMessage, DisplayMessage, ErrorMessage, ResultMessage
+from ..messages import ClearMessage, CompleteMessage, ErrorMessage, ResultMessage
 from ..process import Command
 from .main_thread import Await
 from .shell import run_command
@@ -59,6 +59,7 @@ class IPythonShell:
             transformed = shell.transform_cell(code)
         except Exception as exc:
             transformed, failed = code, (type(exc), exc, exc.__traceback__)
+        shell.untransformed = failed
         coroutine = shell.run_cell_async(
             code, store_history=True, transformed_cell=transformed, preprocessing_exc_tuple=failed
         )
@@ -146,7 +147,9 @@ class _Hook(DisplayHook):
 
 class _Publisher(DisplayPublisher):
     def clear_output(self, wait: bool = False) -> None:
-        """Nothing: what was said stays. (As it comes, it would write escape sequences of terminals.)"""
+        run = current.get()
+        if run is not None:
+            run.say(ClearMessage(wait=wait))
 
     def publish(
         self,
@@ -163,9 +166,7 @@ class _Publisher(DisplayPublisher):
             print(data.get("text/plain", ""))  # noqa: T201  # by code of no execution
             return
         display_id = (transient or {}).get("display_id")
-        run.say(
-            DisplayMessage(data=clean(data), metadata=metadata or {}, display_id=display_id, update=update)
-        )
+        run.say(display_message(data, metadata, display_id=display_id, update=update))
 
 
 class _Compiler(CachingCompiler):
@@ -191,6 +192,7 @@ class _Shell(InteractiveShell):
         config.InteractiveShell.banner1 = ""
         self._depth = 0  # of cells that run cells
         self._showing = False
+        self.untransformed: Any = None  # why the cell could not be transformed, as `sys.exc_info` has it
         start: Any = super().__init__
         start(
             config=config,
@@ -232,7 +234,10 @@ class _Shell(InteractiveShell):
         yield
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
-        of_cell = exc_tuple or kwargs.get("running_compiled_code") or kwargs.get("exception_only")
+        if exc_tuple is None:
+            of_cell = kwargs.get("running_compiled_code") or kwargs.get("exception_only")
+        else:  # others are of formatters, such as a `__repr__` that raises
+            of_cell = exc_tuple is self.untransformed
         if of_cell and not self._depth:
             return  # whoever runs the cell says it
         self._showing = True

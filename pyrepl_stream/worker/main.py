@@ -46,6 +46,8 @@ def main(channel: int, shared: int) -> None:
     Called by the main thread of a fresh interpreter.
     """
     without_input()
+    # progressbar2 draws a bar in its place in Jupyter, which it knows by variables that only kernels have.
+    os.environ.setdefault("PROGRESSBAR_IS_TERMINAL", "1")
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape", write_through=True)

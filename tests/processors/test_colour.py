@@ -98,6 +98,12 @@ def test_8_bit_sequences_and_links_are_known() -> None:
     assert everywhere("\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\", FILE) == "link"
 
 
+def test_a_sequence_that_is_cancelled_is_no_text() -> None:
+    text = "a\x1b[1\x1b[38;2;255;0;0mred\x1b[3\x18 more"
+    assert everywhere(text, FILE) == "ared more"
+    assert painted("a\x1b[1\x18b") == f"{GREEN}a{OFF}\x1b[1\x18{GREEN}b{OFF}"
+
+
 def test_private_sequences_that_look_like_colours_are_none() -> None:
     assert everywhere("\x1b[>4;2m\x1b[?38;5m", TERMINAL_16) == "\x1b[>4;2m\x1b[?38;5m"
 

@@ -96,6 +96,20 @@ def test_another_sequence_cancels_a_string(end: str) -> None:
         assert held == ""
 
 
+@pytest.mark.parametrize("end", ["\x18", "\x1a", "\x1b[1m", "\x1b7", "\x1b\x1b\\", "\x9b1m", "\x84"])
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [(CSI, "\x1b["), (CSI, "\x1b[31"), (CSI, "\x9b?2 "), (ESCAPE, "\x1b("), (ESCAPE, "\x1b ##")],
+)
+def test_another_sequence_cancels_a_sequence(kind: str, start: str, end: str) -> None:
+    text = start + end
+    for place in range(len(text)):
+        tokens, held = tokens_of([text[:place], text[place:]])
+        assert tokens[0] == (kind, start)
+        assert "".join(characters for _, characters in tokens[1:]) == end
+        assert held == ""
+
+
 def test_what_is_no_sequence_loses_only_its_first_character_to_a_control() -> None:
     assert tokens_of(["\x1b[3\n1m"])[0] == [(CONTROL, "\x1b"), (TEXT, "[3"), (CONTROL, "\n"), (TEXT, "1m")]
     assert tokens_of(["\x1bé"])[0] == [(CONTROL, "\x1b"), (TEXT, "é")]

@@ -166,6 +166,7 @@ def test_what_remains_is_what_a_terminal_shows() -> None:
         "\x1b(Bcharacter set\x1b=, keypad\x1b>, cursor\x1b[?25l\x1b[?25h and its shape\x1b[2 q\x1b[>4;2m",
         "bell\x07, null\x00, shift\x0f, query\x1b[c",
         "a title that is cancelled\x1b]0;title\x1b[1m, and one more\x1b]0;title\x18",
+        "a colour that is cancelled\x1b[1\x1b[31m, and one more\x1b[1\x18, and a set\x1b(\x1b[m",
         "\N{SNOWMAN} wide \u4f60\u597d e\u0301 \x1b[7m\u4f60\x1b[m",
     ]
     with Tmux("\n".join(lines)) as tmux:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -51,7 +53,8 @@ class Tmux:
             "TMUX_TMPDIR": str(self._folder),
             "LANG": "C.UTF-8",
         }
-        options = "set -g status off; set -g history-limit 10000"
+        # Erasing the display erases it, as in xterm: nothing scrolls away.
+        options = "set -g status off; set -g history-limit 1000000; set -g scroll-on-clear off"
         (self._folder / "conf").write_text(options.replace("; ", "\n"))
         command = f"cat {self._folder / 'text'}; exec cat"
         self._terminal = pexpect.spawn(
@@ -101,3 +104,92 @@ class Tmux:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+# -- what it shows, cell by cell -----------------------------------------------------------------
+
+_CASE = "~case {}~"
+Cells = list[tuple[str, str]]
+"""The characters of a row, each with the words of its style, as `Style.words` has them."""
+
+
+def screens(cases: Sequence[str], columns: int = 120, lines: int = 40) -> list[list[Cells]]:
+    """The rows that tmux shows of each case, as if each were alone, with those that have scrolled away.
+
+    A line feed also returns the carriage. No case may erase what has scrolled away.
+    """
+    # What is on the screen scrolls away behind each case, so that all of it is captured at once.
+    end = "\x18\x0f\x1b[?1049l\x1b[?47l\x1b(B\x1b)B\x1b[0;4l\x1b[m\x1b]8;;\x1b\\\x1b[?6l\x1b[r"
+    away = "\n" * lines
+    text = "".join(
+        f"{case}{end}\x1b[{lines};1H{away}{_CASE.format(number)}{away}\x1b[H\x1b7"
+        for number, case in enumerate(cases)
+    )
+    with Tmux(text, columns=columns, lines=lines) as tmux:
+        captured = tmux.captured("-eN")
+    shown: list[list[Cells]] = []
+    rows: list[Cells] = []
+    for row in _cells(captured):
+        if "".join(character for character, _ in row) != _CASE.format(len(shown)):
+            rows.append(row)
+            continue
+        while rows and not rows[-1]:
+            rows.pop()
+        shown.append(rows)
+        rows = []
+    assert len(shown) == len(cases)
+    return shown
+
+
+def _cells(lines: Sequence[str]) -> Iterator[Cells]:
+    style: dict[str, str] = {}
+    drawing = False
+    for line in lines:
+        row: Cells = []
+        for text, control in re.findall(r"([^\x1b\x0e\x0f]+)|(\x1b\[[0-9;:]*m|[\x0e\x0f])", line):
+            if control in ("\x0e", "\x0f"):
+                drawing = control == "\x0e"
+            elif control:
+                _restyle(style, control[2:-1])
+            words = " ".join(sorted(style.values()))
+            row += [(_DRAWN.get(one, one) if drawing else one, words) for one in text]
+        while row and row[-1] == (" ", ""):
+            row.pop()
+        yield row
+
+
+_DRAWN = dict(zip("`afgjklmnopqrstuvwxyz{|}~", "◆▒°±┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
+_WORDS = {"1": "b", "2": "d", "3": "i", "4": "u", "7": "v", "8": "h", "9": "s"}
+
+
+def _restyle(style: dict[str, str], parameters: str) -> None:
+    """What tmux itself writes is never wrong and has one form for each style."""
+    codes = iter(re.sub(r":\d+", "", parameters).split(";"))
+    for code in codes:
+        if code in ("", "0"):
+            style.clear()
+        elif code in ("38", "48", "58"):
+            count = 1 if next(codes) == "5" else 3
+            colour = _colour([int(next(codes)) for _ in range(count)])
+            if code != "58":  # of the underline, which is no word
+                style[code[0]] = ("f" if code == "38" else "g") + colour
+        elif code in _WORDS:
+            style[_WORDS[code]] = _WORDS[code]
+        elif code in ("39", "49"):
+            style.pop(code[0], None)
+        elif len(code) > 1 and code[:-1] in ("3", "4", "9", "10"):
+            bright = code[:-1] in ("9", "10")
+            text = code[:-1] in ("3", "9")
+            style["3" if text else "4"] = ("f" if text else "g") + str(int(code[-1]) + 8 * bright)
+
+
+def _colour(values: list[int]) -> str:
+    if len(values) == 3:
+        return "#{:02x}{:02x}{:02x}".format(*values)
+    index = values[0]
+    if index < 16:
+        return str(index)
+    if index > 231:
+        return "#" + 3 * f"{8 + 10 * (index - 232):02x}"
+    levels = (0, 95, 135, 175, 215, 255)
+    return "#" + "".join(f"{levels[(index - 16) // size % 6]:02x}" for size in (36, 6, 1))

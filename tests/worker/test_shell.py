@@ -9,6 +9,7 @@ import pytest
 from support.worker import Execution, Worker
 
 from pyrepl_stream import (
+    ClearMessage,
     DisplayMessage,
     ErrorMessage,
     InputRequestMessage,
@@ -137,8 +138,6 @@ def test_printing_costs_no_memory(ipython: Worker) -> None:
 
 
 def test_figures_are_shown_inline(ipython: Worker) -> None:
-    pytest.importorskip("matplotlib_inline")
-    pytest.importorskip("matplotlib")
     seen = ipython.run("import matplotlib.pyplot as plt\nplt.plot([1, 2]); None")
     assert "image/png" in seen.of(DisplayMessage)[0].data
     assert seen.complete.status == "ok"
@@ -154,9 +153,10 @@ def test_what_cells_define_can_be_pickled(ipython: Worker) -> None:
     assert value(ipython.run("import pickle; type(pickle.loads(pickle.dumps(Thing()))).__name__")) == "'Thing'"
 
 
-def test_clearing_the_output_leaves_no_litter(ipython: Worker) -> None:
+def test_clearing_the_output_is_a_message_and_no_litter(ipython: Worker) -> None:
     seen = ipython.run("from IPython.display import clear_output\nfor i in range(3): clear_output(wait=True); print('epoch', i)")
     assert seen.text() == "epoch 0\nepoch 1\nepoch 2\n"
+    assert [message.wait for message in seen.of(ClearMessage)] == [True] * 3
 
 
 def test_tracebacks_take_the_form_that_was_asked_for(ipython: Worker) -> None:
@@ -194,3 +194,23 @@ def test_an_exception_that_cannot_be_shown_is_told_by_its_name(ipython: Worker) 
     (error,) = seen.of(ErrorMessage)
     assert error.name == "Odd"
     assert "IPython" not in "".join(error.traceback)
+
+
+def test_odd_arguments_of_a_display_cost_no_output(ipython: Worker) -> None:
+    seen = ipython.run("from IPython.display import display, publish_display_data\ndisplay('one', display_id=5)\nprint('after')")
+    assert [message.display_id for message in seen.of(DisplayMessage)] == ["5"]
+    assert seen.text() == "after\n"
+    seen = ipython.run("publish_display_data({'text/plain': 'x'}, 'ab')")
+    assert seen.of(ErrorMessage)[0].name == "TypeError"
+
+
+def test_a_value_that_cannot_be_shown_says_why(ipython: Worker) -> None:
+    seen = ipython.run("class R:\n    def __repr__(self): raise ValueError('no')\nR()")
+    assert "ValueError: no" in seen.text(StreamType.STDERR)
+
+
+def test_progressbar2_draws_one_bar_in_its_place(ipython: Worker) -> None:
+    seen = ipython.run("import progressbar\nfor i in progressbar.progressbar(range(40)): progressbar.streams.flush()")
+    text = seen.text(StreamType.STDERR)
+    assert "100%" in text
+    assert text.count("\n") == 1

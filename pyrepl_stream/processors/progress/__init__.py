@@ -170,6 +170,7 @@ def _message(update: Update, place: OutputMessage) -> ProgressMessage:
         place.sequence,
         place.timestamp,
         place.source,
+        {"wiped": True} if update.wiped else {},
         bar=update.name,
         description=bar.description,
         current=bar.current,

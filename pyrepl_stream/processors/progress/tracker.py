@@ -22,6 +22,7 @@ class Update:
     bar: Bar
     line: str
     finished: bool
+    wiped: bool = False  # it was cleared by then
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,8 @@ class Tracker:
     def _finish(self, tracked: _Tracked) -> Iterator[Update]:
         if not tracked.finished:
             tracked.finished = True
-            yield Update(tracked.name, tracked.library, tracked.bar, tracked.line, True)
+            wiped = tracked.cleared is not None
+            yield Update(tracked.name, tracked.library, tracked.bar, tracked.line, True, wiped)
 
     def _remove(self, tracked: _Tracked) -> Iterator[Update]:
         self._bars.remove(tracked)
