@@ -14,7 +14,7 @@ from IPython.core.error import UsageError
 
 from pyrepl_stream import add_output_options, target_schemes
 
-__all__ = ("Arguments", "parse", "option_names", "help_text", "python_name", "SCHEMES")
+__all__ = ("Arguments", "add_look_options", "parse", "option_names", "help_text", "python_name", "SCHEMES")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Arguments:
     out: str | None = None
     no_raise: bool = False
     plain: bool = False
+    height: int | None = None
+    wrap: bool = False
+    no_progress: bool = False
     verbose: bool = False
     no_streaming: bool = False
     # What is done to the output:
@@ -88,6 +91,21 @@ def python_name(text: str) -> str:
     return text
 
 
+def _rows(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows, 1 to 1000")
+    return int(text)
+
+
+def add_look_options(parser: argparse.ArgumentParser) -> None:
+    """How output is shown, whatever it is of."""
+    add = parser.add_argument
+    add("--plain", action="store_true", help="show the output as plain text, and not in a live area")
+    add("--height", type=_rows, metavar="ROWS", help="rows of the live area")
+    add("--wrap", action="store_true", help="wrap long lines in the live area")
+    add("--no-progress", action="store_true", help="show progress bars as they are drawn, among the text")
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
@@ -126,7 +144,7 @@ def _parser() -> _Parser:
         "NAME.interrupt(), NAME.write() to a command; it keeps all output",
     )
     add("--no-raise", action="store_true", help="show a failure, but do not fail the cell")
-    add("--plain", action="store_true", help="show the output as plain text")
+    add_look_options(parser)
     add("--verbose", action="store_true", help="say what is run, and how it ended")
     add("--no-streaming", action="store_true", help="show the output at the end, all at once")
     output = parser.add_argument_group("what is done to the output (%config RemoteStream has the defaults)")
@@ -232,6 +250,8 @@ def _check(arguments: Arguments, parser: _Parser) -> None:
             parser.error(f"{name} is for commands: add --shell")
         for name in _given(arguments, ("cwd", "env")) if arguments.in_thread else ():
             parser.error(f"{name} is for commands: add --shell, or leave out {arguments.target}")
+    if arguments.progress and arguments.no_progress:
+        parser.error("--progress and --no-progress say the opposite")
     if arguments.no_tty and arguments.interactive:
         parser.error("--interactive needs a terminal: leave out --no-tty")
 

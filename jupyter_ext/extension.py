@@ -9,6 +9,7 @@ from pyrepl_stream import list_sessions
 from pyrepl_stream.embedding import (
     in_execution,
     install,
+    publish_clear,
     publish_display,
     routed_getpass,
     routed_input,
@@ -19,6 +20,7 @@ from .arguments import SCHEMES, option_names
 from .configuration import RemoteStream
 from .magics import AWAITED, RemoteStreamMagics
 from .management import VERBS
+from .parents import OwnParent
 from .transform import AwaitTransform, CommentHint
 
 if TYPE_CHECKING:
@@ -51,18 +53,23 @@ class _Extension:
         shell.set_hook("complete_command", _complete, str_key=_KEY)
         shell.set_hook("complete_command", _complete_line, str_key=_LINE_KEY)
         self._replace(shell.display_pub, "publish", _routed_publish)
+        self._replace(shell.display_pub, "clear_output", _routed_clear)
         self._replace(shell, "ask_exit", _routed_exit)
         kernel = getattr(shell, "kernel", None)
         self._replace(kernel, "raw_input", routed_input)
         self._replace(kernel, "getpass", routed_getpass)
+        parent = OwnParent(kernel)
+        self._replace(kernel, "pre_handler_hook", parent.before)
+        self._replace(kernel, "post_handler_hook", parent.behind)
+        self._magics.revive()
 
     def unload(self) -> None:
         shell = self._shell
         self._magics.close()
         uninstall()
         for name in ("remote_stream", AWAITED):
-            shell.magics_manager.magics["cell"].pop(name, None)
-        shell.magics_manager.magics["line"].pop("remote_stream", None)
+            for kind in ("cell", "line"):
+                shell.magics_manager.magics[kind].pop(name, None)
         shell.configurables.remove(self._configuration)  # type: ignore[arg-type]  # any Configurable
         shell.magics_manager.registry.pop(type(self._magics).__name__, None)
         shell.input_transformers_post.remove(self._await)
@@ -124,6 +131,13 @@ def _routed_publish(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(data, metadata, *args, **kwargs)
 
     return publish
+
+
+def _routed_clear(original: Callable[..., Any]) -> Callable[..., Any]:
+    def clear_output(wait: bool = False) -> Any:
+        return None if publish_clear(wait) else original(wait)
+
+    return clear_output
 
 
 def _routed_exit(original: Callable[[], None]) -> Callable[[], None]:

@@ -13,22 +13,28 @@ from IPython.core.error import UsageError
 from pyrepl_stream import (
     ExecutionInfo,
     InputRequestMessage,
-    Message,
     PyreplStreamError,
+    RemoteExecution,
     close_session,
     find_execution,
     find_session,
     list_sessions,
-    read_record,
     sessions_table,
     stop_execution,
     wait_for_end,
 )
 
-from .arguments import python_name
+from .area.source import Source
+from .area.state import Header
+from .arguments import add_look_options, python_name
+from .awaiting import leave_awaited
+from .configuration import RemoteStream
 from .connections import Connections
-from .plain_view import PlainView
 from .publisher import Publisher
+from .records import Record
+from .showing import Showing
+from .sources import of_record, of_session
+from .viewing import Painter, View
 from .watching import watch
 
 if TYPE_CHECKING:
@@ -56,10 +62,11 @@ def _parser() -> _Parser:
     attach = add("attach", "show an execution in this cell, live; Stop leaves it, and it goes on")
     attach.add_argument("--after", type=int, default=0, metavar="N", help="begin behind message N")
     attach.add_argument("--out", type=python_name, metavar="NAME", help="bind the execution to NAME")
+    add_look_options(attach)
     add("wait", "wait for its end, and say how it ended")
     add("interrupt", "interrupt it, as Stop does in its cell")
     add("kill", "end it by every means")
-    add("logs", "show what is recorded of it, without starting anything")
+    add_look_options(add("logs", "show what is recorded of it, without starting anything"))
     add("targets", "list what cells can run in", execution=False)
     close = add("close", "end a session with all that runs in it, and remove its records", execution=False)
     close.add_argument("name", metavar="NAME", nargs="?")
@@ -84,9 +91,17 @@ def help_text() -> str:
 class Management:
     """The line magic of one shell."""
 
-    def __init__(self, shell: InteractiveShell, connections: Connections) -> None:
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        configuration: RemoteStream,
+        connections: Connections,
+        showing: Showing,
+    ) -> None:
         self._shell = shell
+        self._configuration = configuration
         self._connections = connections
+        self._showing = showing
 
     def run(self, line: str, publisher: Publisher) -> None:
         """Do what ``line`` says. Raises IPython's :class:`UsageError`."""
@@ -106,37 +121,83 @@ class Management:
             text += f"local:{session.name}  {'a session that runs' if session.alive else 'records only'}\n"
         publisher.text("stdout", text)
 
+    async def attach_awaited(self, line: str, publisher: Publisher) -> None:
+        """:meth:`run` of ``attach``, for a cell that can await."""
+        arguments = _parsed(line)
+        try:
+            found = find_execution(arguments.id)
+            if not found.alive:
+                self._show_record(found, arguments, publisher, stays=True)
+                return
+            view, execution = self._attached(found, arguments, publisher, awaited=True)
+            await leave_awaited(view, execution.input, lambda: _left(view, found, publisher))
+            if view.failure is not None:
+                raise view.failure
+        except PyreplStreamError as exc:
+            raise UsageError(f"%remote_stream: {exc}") from None
+
     def _attach(self, arguments: Any, publisher: Publisher) -> None:
         found = find_execution(arguments.id)
         if not found.alive:  # nothing comes any more
-            self._show_record(found, arguments.after, publisher)
+            self._show_record(found, arguments, publisher, stays=True)
             return
+        view, execution = self._attached(found, arguments, publisher, awaited=False)
+        try:
+            watch(view, execution.input, on_interrupt=_leave)
+        except KeyboardInterrupt:
+            _left(view, found, publisher)
+        if view.failure is not None:
+            raise view.failure
+
+    def _attached(
+        self, found: ExecutionInfo, arguments: Any, publisher: Publisher, *, awaited: bool
+    ) -> tuple[View, RemoteExecution]:
         session = self._connections.of_session(found.session)
         execution = session.execution(found.id)
         stream = execution.attach(arguments.after)
         if arguments.out is not None:
             self._shell.user_ns[arguments.out] = execution
-        view = PlainView(execution, publisher, show_errors=True, stream=stream)
+        source = of_session(session, execution, found.name, arguments.after)
+        painter = self._painter(found, source, arguments, publisher, stays=found.ended, awaited=awaited)
+        view = View(execution, painter, stream=stream)
         view.start()
-        try:
-            watch(view, execution.input, on_interrupt=_leave)
-        except KeyboardInterrupt:
-            view.stop()
-            text = f"[{found.name} goes on; %remote_stream interrupt {found.id} interrupts it]\n"
-            publisher.text("stderr", text)
-        if view.failure is not None:
-            raise view.failure
+        return view, execution
 
     def _logs(self, arguments: Any, publisher: Publisher) -> None:
-        self._show_record(find_execution(arguments.id), 0, publisher)
+        self._show_record(find_execution(arguments.id), arguments, publisher, stays=False)
 
-    def _show_record(self, found: ExecutionInfo, after: int, publisher: Publisher) -> None:
-        view = PlainView(_Record(found, after), publisher, show_errors=True)
+    def _show_record(
+        self, found: ExecutionInfo, arguments: Any, publisher: Publisher, *, stays: bool
+    ) -> None:
+        after = getattr(arguments, "after", 0)
+        painter = self._painter(found, of_record(found, after), arguments, publisher, stays=stays)
+        view = View(Record(found, after), painter)
         view.start()
         watch(view, _nobody, on_interrupt=view.stop)
         if view.failure is not None:
             raise view.failure
         publisher.text("stderr", f"[{found.name}: {found.status}]\n")
+
+    def _painter(
+        self,
+        found: ExecutionInfo,
+        source: Source,
+        arguments: Any,
+        publisher: Publisher,
+        *,
+        stays: bool,
+        awaited: bool = False,
+    ) -> Painter:
+        header = Header(
+            target=f"local:{found.session}",
+            name=found.name,
+            command=found.head,
+            how_to_read=f"%remote_stream attach {found.name}",
+        )
+        look = self._configuration.look(arguments)
+        return self._showing.painter(
+            source, header, publisher, look, show_errors=True, awaited=awaited, stays=stays
+        )
 
     def _wait(self, arguments: Any, publisher: Publisher) -> None:
         found = find_execution(arguments.id)
@@ -161,28 +222,14 @@ class Management:
             self._connections.forget_session(session.name)
 
 
-class _Record:
-    """What is on disk of an execution, for a view."""
-
-    def __init__(self, found: ExecutionInfo, after: int) -> None:
-        self.id = found.id
-        self._batches = read_record(found, after)
-
-    def attach(self) -> _Record:
-        return self
-
-    def asks(self, request: InputRequestMessage) -> bool:
-        return False
-
-    def receive(self, timeout: float | None = None) -> list[Message] | None:
-        return next(self._batches, None)
-
-    def close(self) -> None:
-        pass  # whoever goes on reading it is in the view's own thread
-
-
 def _nobody(text: str | None, request: InputRequestMessage) -> None:
     """A record asks nothing."""
+
+
+def _left(view: View, found: ExecutionInfo, publisher: Publisher) -> None:
+    view.stop()
+    text = f"[{found.name} goes on; %remote_stream interrupt {found.id} interrupts it]\n"
+    publisher.text("stderr", text)
 
 
 def _leave() -> None:

@@ -16,7 +16,7 @@ INTERVAL = 0.1  # seconds between two showings
 MAX_TEXT = 64 * 1024  # characters in one message
 _RATE = 400_000  # characters a second over all cells of the kernel: most are one byte, some up to four
 _BURST = 250_000  # characters that may come at once
-_BACKLOG = 192 * 1024  # characters that may wait; beyond that only the tail is kept
+_BACKLOG = 192 << 10  # characters that may wait; beyond that only the tail is kept
 _TAIL = 48 * 1024
 _MAX_SEGMENTS = 20  # changes of the stream in one showing, before they are shown as one text
 
@@ -45,10 +45,17 @@ class Budget:
 
 
 class Pacer:
-    """Text of one cell that waits to be shown. Time is a parameter; no I/O here."""
+    """Text of one cell that waits to be shown. Time is a parameter; no I/O here.
 
-    def __init__(self, budget: Budget) -> None:
+    ``backlog`` is how many characters may wait; ``elsewhere`` says how to get at what is skipped.
+    """
+
+    def __init__(
+        self, budget: Budget, *, backlog: int = _BACKLOG, elsewhere: str = "--out NAME keeps all output"
+    ) -> None:
         self._budget = budget
+        self._backlog = backlog
+        self._elsewhere = elsewhere
         self._waiting: deque[Segment] = deque()
         self._size = 0
         self._skipped_lines = 0
@@ -58,12 +65,17 @@ class Pacer:
         """Whether anything waits."""
         return bool(self._waiting)
 
+    @property
+    def size(self) -> int:
+        """Characters that wait."""
+        return self._size
+
     def add(self, stream: str, text: str) -> None:
         """Queue text; when too much waits, skip to its tail."""
         if text:
             self._waiting.append((stream, text))
             self._size += len(text)
-        if self._size > _BACKLOG:
+        if self._size > self._backlog:
             self._skip()
 
     def take(self, now: float) -> list[Segment]:
@@ -117,7 +129,7 @@ class Pacer:
         self._skipped_lines = self._skipped_bytes = 0
         return (
             f"\n[{lines:,} lines ({size:,} bytes) came faster than a notebook can show and are not "
-            "shown here; --out NAME keeps all output]\n"
+            f"shown here; {self._elsewhere}]\n"
         )
 
 

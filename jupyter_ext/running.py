@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +13,31 @@ from IPython.core.error import UsageError
 import pyrepl_stream
 from pyrepl_stream import AnyProcessor, EventMessage, Execution
 
+from .area.source import Source
+from .area.state import Header
 from .arguments import Arguments
 from .commands import CellCommand, command_of
 from .configuration import RemoteStream
 from .connections import Connections
 from .output import processors_of
-from .plain_view import PlainView
 from .publisher import Publisher
+from .showing import Showing
+from .sources import of_session, of_thread
+from .viewing import Painter, View
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ("Started", "Starter")
+__all__ = ("Started", "Starter", "head_of")
+
+# Lines that are blank, comments, or imports, of which the names may stand on several in parentheses.
+_PREAMBLE = re.compile(r"(?:[ \t]*(?:#[^\n]*|(?:from|import)[ \t][^\n(]*(?:\([^)]*\)[^\n]*)?)?\n)*", re.ASCII)
+
+
+def head_of(code: str) -> str:
+    """The line that tells one piece of Python code from another: the first that does more than import."""
+    rest = code[_PREAMBLE.match(f"{code}\n").end() :]  # type: ignore[union-attr]  # it matches nothing, too
+    return (rest.strip() or code.strip()).partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,7 @@ class Started:
     """What runs, and what shows it; ``name`` is what to call it."""
 
     execution: Execution
-    view: PlainView
+    view: View
     name: str
 
 
@@ -37,14 +53,20 @@ class Starter:
     """Starts the cells of one shell."""
 
     def __init__(
-        self, shell: InteractiveShell, configuration: RemoteStream, connections: Connections
+        self,
+        shell: InteractiveShell,
+        configuration: RemoteStream,
+        connections: Connections,
+        showing: Showing,
     ) -> None:
         self._shell = shell
         self._configuration = configuration
         self._connections = connections
+        self._showing = showing
 
-    def start(self, cell: str, arguments: Arguments, publisher: Publisher) -> Started:
-        """Raises IPython's :class:`UsageError` for what cannot be run."""
+    def start(self, cell: str, arguments: Arguments, publisher: Publisher, *, awaited: bool) -> Started:
+        """``awaited``: the kernel is free meanwhile. Raises IPython's :class:`UsageError` for what cannot
+        be run."""
         if not cell.strip():
             raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
         command = command_of(cell, arguments) if arguments.is_command else None
@@ -58,7 +80,15 @@ class Starter:
                 what = command.name if command else f"Python code in {arguments.target}"
                 publisher.text("stderr", f"[{what}]\n")
             start = _InThread if arguments.in_thread else _InSession
-            way = start(self._shell, self._connections, arguments, publisher, events)
+            show = functools.partial(
+                self._showing.painter,
+                publisher=publisher,
+                look=self._configuration.look(arguments),
+                show_errors=arguments.no_raise or arguments.detach,
+                awaited=awaited,
+                output=settings,
+            )
+            way = start(self._shell, self._connections, arguments, events, show)
             started = way.start(cell, command, processors)
         except (pyrepl_stream.UsageError, pyrepl_stream.TargetError, pyrepl_stream.UnsafePathError) as exc:
             raise UsageError(f"%%remote_stream: {exc}") from None
@@ -72,24 +102,35 @@ class _Way:
         shell: InteractiveShell,
         connections: Connections,
         arguments: Arguments,
-        publisher: Publisher,
         events: list[EventMessage],
+        show: Callable[[Source, Header], Painter],
     ) -> None:
         self._shell = shell
         self._connections = connections
         self._arguments = arguments
-        self._publisher = publisher
         self._events = events
+        self._show = show
 
-    def _view(self, execution: Execution) -> PlainView:
+    def _painter(self, source: Source, cell: str) -> Painter:
+        arguments = self._arguments
+        header = Header(
+            target=arguments.target,
+            name=source.name,
+            job=arguments.job or "",
+            command=cell.strip().partition("\n")[0] if arguments.is_command else head_of(cell),
+            detached=arguments.detach,
+            how_to_read="" if arguments.in_thread else f"%remote_stream attach {source.name}",
+        )
+        return self._show(source, header)
+
+    def _view(self, execution: Execution, painter: Painter) -> View:
         """Everything that looks at the run."""
         arguments = self._arguments
-        view = PlainView(execution, self._publisher, show_errors=arguments.no_raise or arguments.detach)
         if arguments.out is not None:
             self._shell.user_ns[arguments.out] = execution
         if arguments.events is not None:
             self._shell.user_ns[arguments.events] = self._events
-        return view
+        return View(execution, painter)
 
 
 class _InThread(_Way):
@@ -98,13 +139,15 @@ class _InThread(_Way):
     def start(self, cell: str, command: CellCommand | None, processors: tuple[AnyProcessor, ...]) -> Started:
         arguments = self._arguments
         session = self._connections.thread(arguments.target)
-        views: list[PlainView] = []
+        views: list[View] = []
         common: dict[str, Any] = {
             "keep": arguments.out is not None,
             "processors": processors,
             "streaming": not arguments.no_streaming,
             # All is there before the code starts.
-            "before": lambda execution: views.append(self._view(execution)),
+            "before": lambda execution: views.append(
+                self._view(execution, self._painter(of_thread(execution), cell))
+            ),
         }
         if command is None:
             code = self._shell.transform_cell(cell)
@@ -134,9 +177,10 @@ class _InSession(_Way):
         new = execution.wait_started()
         assert session.hello is not None
         name = f"{session.hello['session']}/{execution.id}"
+        painter = self._painter(of_session(session, execution, name), cell)
         if not new:
             known = f"job {arguments.job!r} is there already ({execution.status}): this is its output"
-            self._publisher.text("stderr", f"[{known}; --fresh runs it anew]\n")
+            painter.note(f"{known}; --fresh runs it anew")
         if execution.behind is not None:
-            self._publisher.text("stderr", f"[queued behind {execution.behind}]\n")
-        return Started(execution, self._view(execution), name)
+            painter.wait_for(execution.behind)
+        return Started(execution, self._view(execution, painter), name)

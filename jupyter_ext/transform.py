@@ -1,4 +1,4 @@
-"""Where a cell can await, ``%%remote_stream`` becomes an awaited call.
+"""Where a cell can await, ``%%remote_stream`` and ``%remote_stream attach`` become awaited calls.
 
 Awaited, the kernel's main thread stays free while the run goes on: for the page's widgets, for Stop,
 for a page that comes back. A call of the magic from anywhere else (``%%time``, ``%%capture``, a
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ("AwaitTransform", "CommentHint")
 
 _CALL = "get_ipython().run_cell_magic('remote_stream', "
+_LINE = "get_ipython().run_line_magic('remote_stream', "
+_ATTACH = _LINE + "'attach "
 
 
 class AwaitTransform:
@@ -35,6 +37,9 @@ class AwaitTransform:
     def __call__(self, lines: list[str]) -> list[str]:
         if lines and lines[0].startswith(_CALL) and self._can_await():
             lines[0] = f"await get_ipython().run_cell_magic({AWAITED!r}, " + lines[0][len(_CALL) :]
+        elif any(line.startswith(_ATTACH) for line in lines) and self._can_await():
+            begin = f"await get_ipython().run_line_magic({AWAITED!r}, "
+            lines = [begin + line[len(_LINE) :] if line.startswith(_ATTACH) else line for line in lines]
         return lines
 
     def _can_await(self) -> bool:

@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 import pyrepl_stream
 from pyrepl_stream import InputRequestMessage
 
-from .plain_view import PlainView
+from .viewing import View
 
 __all__ = ("Reply", "answer", "watch")
 
@@ -20,7 +20,7 @@ Reply = Callable[[str | None, InputRequestMessage], object]
 """Answers a question: :meth:`Execution.input`."""
 
 
-def watch(view: PlainView, reply: Reply, *, on_interrupt: Callable[[], object]) -> None:
+def watch(view: View, reply: Reply, *, on_interrupt: Callable[[], object]) -> None:
     """Wait until ``view`` has shown all; ``on_interrupt`` is called when the cell is interrupted."""
     while True:
         try:

@@ -29,7 +29,7 @@ def test_a_shell_cell_finds_no_input(any_kernel: Kernel) -> None:
 @pytest.mark.parametrize("before", ["", "%%time\n"], ids=["awaited", "blocking"])
 def test_an_interactive_command_asks_the_person(any_kernel: Kernel, before: str) -> None:
     code = "read -p 'name? ' name; echo hello $name"
-    cell = any_kernel.run(f"{before}%%remote_stream --shell --interactive\n{code}", answer="bob")
+    cell = any_kernel.run(f"{before}%%remote_stream --shell --interactive --plain\n{code}", answer="bob")
     assert "name? hello bob\n" in cell.text()
 
 

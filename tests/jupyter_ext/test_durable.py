@@ -100,7 +100,7 @@ def test_a_question_waits_for_whoever_attaches_first(tmp_path: Path) -> None:
         cell = loaded(first).run(f"%%remote_stream --as asking --detach\n{code}")
         assert cell.ok
     with kernel(cwd=tmp_path) as second:
-        attached = loaded(second).run("%remote_stream attach asking", answer="bob")
+        attached = loaded(second).run("%remote_stream attach asking --plain", answer="bob")
         assert attached.text() == "hello bob 3\n"
         # Behind its end nothing is asked any more, and what was typed has its place; not so the password.
         replay = second.run("%remote_stream logs ask")

@@ -75,7 +75,7 @@ def test_stop_interrupts_what_waits_and_keeps_the_namespace(any_kernel: Kernel, 
 @BOTH
 def test_input_and_getpass_ask_the_front_end(any_kernel: Kernel, before: str) -> None:
     code = "import getpass\nprint(input('name? ') + getpass.getpass())"
-    assert "bobbob\n" in any_kernel.run(f"{before}%%remote_stream\n{code}", answer="bob").text()
+    assert "bobbob\n" in any_kernel.run(f"{before}%%remote_stream --plain\n{code}", answer="bob").text()
 
 
 def test_a_front_end_that_cannot_ask_is_the_end_of_the_input(any_kernel: Kernel) -> None:

@@ -157,3 +157,60 @@ def test_nbclient_runs_the_notebook_of_sessions() -> None:
     assert "again, behind message 1:" in texts[9]
     assert "epoch 5" in texts[10]
     assert [session.name for session in list_sessions() if session.alive] == []
+
+
+def test_nbclient_runs_the_notebook_of_the_live_area() -> None:
+    notebook = _execute(ROOT / "notebooks" / "live_area.ipynb")
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    texts = _texts(notebook)
+    assert "epoch 5  loss" in texts[1]
+    assert "line 1000000 of a million" in texts[2]
+    assert sum("text/html" in output.get("data", {}) for output in cells[3].outputs) == 3
+    record = "".join(output.get("data", {}).get("text/plain", "") for output in cells[4].outputs)
+    assert [line for line in record.splitlines() if line.startswith("tick")] == [f"tick {n}" for n in range(10)]
+    assert [session.name for session in list_sessions() if session.alive and session.name == "background"] == []
+
+
+def _executed(*sources: str, cwd: Path) -> nbformat.NotebookNode:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext jupyter_ext", *sources)]
+    path = cwd / "written.ipynb"
+    nbformat.write(notebook, path)
+    return _execute(path)
+
+
+def test_nbclient_has_the_record_of_a_detached_run_that_ends_while_another_cell_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = _executed(
+        "%%remote_stream --detach --as later\nimport os, time\n"
+        f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)\nprint('late')",
+        f"open({str(tmp_path / 'go')!r}, 'w').close()\nimport threading, time\n"
+        "while any(thread.name == 'view of later' for thread in threading.enumerate()): time.sleep(0.01)",
+        cwd=tmp_path,
+    )
+    (record,) = (output for output in notebook.cells[1].outputs if output.output_type == "display_data")
+    assert "\nlate\n" in record.data["text/plain"]
+
+
+def test_nbclient_has_the_records_of_detached_runs_that_end_between_two_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = _executed(
+        *["%%remote_stream --detach\nprint('fast')"] * 20,
+        "import threading, time\n"
+        "while any(thread.name.startswith('view of') for thread in threading.enumerate()): time.sleep(0.01)",
+        cwd=tmp_path,
+    )
+    outputs = [output for cell in notebook.cells[1:-1] for output in cell.outputs]
+    records = [output.data["text/plain"] for output in outputs if output.output_type == "display_data"]
+    assert [record for record in records if "\nfast\n" not in record] == []
+    assert len(records) == 20
+
+
+def test_nbclient_has_all_lines_of_a_flood_of_some_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = _executed("%%remote_stream\nfor i in range(50000): print('line', i)", cwd=tmp_path)
+    assert _texts(notebook)[1] == "".join(f"line {i}\n" for i in range(50000))

@@ -102,3 +102,11 @@ def test_budget_is_shared() -> None:
     assert budget.take(80, 0.0) == 80
     assert budget.take(80, 0.0) == 20
     assert budget.take(80, 1.0) == 10
+
+
+def test_what_may_wait_longer_is_not_skipped_and_the_note_says_where_the_rest_is() -> None:
+    pacer = Pacer(Budget(), backlog=1_000_000, elsewhere="the log has it")
+    pacer.add("stdout", "x" * 900_000)
+    assert pacer.size == 900_000
+    pacer.add("stdout", "y" * 900_000)
+    assert "the log has it]" in pacer.take(0.0)[0][1]

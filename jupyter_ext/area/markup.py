@@ -1,0 +1,180 @@
+"""HTML of the far side, made safe for a page that runs scripts, in a time that is proportional to its length.
+
+The parser behind nh3 takes time with the square of how deep elements stand, of how many attributes one has,
+and of how many elements are never closed. So the text is first written anew, tag by tag: what nh3 parses has
+every element closed where it belongs, no comments, and nothing that it would drop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import nh3
+
+__all__ = ("LINK", "clean")
+
+LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
+"""What a link may begin with. A page takes ``http:x`` for an address on its own server."""
+
+_MOST_TAGS = 40_000  # of 20,000 elements: a page draws more of them too slowly
+_MOST_TEXT = 1 << 20  # characters, images not counted
+_REFERENCE = 7  # characters more that an ampersand costs
+_DEEPEST = 256
+_MOST_FORMATTING = 16
+
+_TAGS = set(
+    "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 "
+    "h3 h4 h5 h6 hr i img ins kbd li ol p pre q s samp small span strong sub summary sup table tbody td "
+    "tfoot th thead tr u ul var".split()
+)
+_VOID = set("br col hr img".split())
+_FORMATTING = set("a b code em i s small strong u".split())  # which the parser opens again in each paragraph
+_WITHHELD = (  # with all that is in them; of others that are not allowed, the content stays
+    "script style template iframe frameset object noembed noframes noscript textarea title svg math select "
+    "xmp plaintext"
+).split()
+_STYLES = set(
+    "background-color border border-bottom border-collapse border-left border-right border-top color "
+    "font-family font-size font-style font-weight height max-height max-width min-width padding "
+    "padding-bottom padding-left padding-right padding-top text-align text-decoration vertical-align "
+    "white-space width".split()
+)
+_ANYWHERE = {"dir", "lang", "style", "title"}
+_ATTRIBUTES = {
+    "*": _ANYWHERE,
+    "a": {"href"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "details": {"open"},
+    "img": {"alt", "height", "src", "width"},
+    "ol": {"start"},
+    "table": {"border"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+}
+_SECTIONS = {"thead", "tbody", "tfoot"}
+_ENDS: dict[str, set[str]] = {  # what a tag ends that has no end tag of its own
+    "li": {"li"},
+    "dt": {"dt", "dd"},
+    "dd": {"dt", "dd"},
+    "td": {"td", "th"},
+    "th": {"td", "th"},
+    "tr": {"tr", "caption", "colgroup"},
+    **dict.fromkeys(_SECTIONS, _SECTIONS | {"tr", "caption", "colgroup"}),
+    **dict.fromkeys("blockquote details div dl figure h1 h2 h3 h4 h5 h6 hr ol p pre table ul".split(), {"p"}),
+}
+_HOLDS = set("blockquote details div dl figure ol table ul".split())  # what is around these goes on
+_CELLS = {"td", "th"}
+
+# Each alternative takes all that it has looked at, so that nothing is looked at twice.
+_TOKEN = re.compile(
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))"
+    r"|<[!?][^>]*+>?"
+    rf"|<(?P<withheld>{'|'.join(_WITHHELD)})\b.*?(?:</(?P=withheld)\b[^>]*+>?|\Z)"
+    r"""|<(?P<close>/?)(?P<name>[a-z][^\s/<>"']*+)(?P<rest>(?:[^<>"']|"[^"]*"|'[^']*')*+)(?P<end>>?)"""
+    r"|(?P<stray><)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ATTRIBUTE = re.compile(
+    r"""([a-z][\w-]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'<>=]++)))?""", re.IGNORECASE
+)
+_SOURCE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]", re.IGNORECASE)
+_COLOUR = re.compile(r"\b(?:rgb|hsl)a?\(", re.IGNORECASE)
+
+
+def clean(html: str) -> str | None:
+    """What of it is harmless; None if it is too large, or nested too deep, to be drawn."""
+    written = _Writer().write(html)
+    return None if written is None else _CLEANER.clean(written)
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._open: list[str] = []
+        self._formatting = 0  # of those that are open
+        self._room = _MOST_TEXT
+
+    def write(self, html: str) -> str | None:
+        place = 0
+        for count, token in enumerate(_TOKEN.finditer(html)):
+            self._text(html[place : token.start()])
+            place = token.start() if token["stray"] else token.end()
+            name = (token["name"] or "").lower()
+            if name in _TAGS and token["end"]:
+                if not token["close"]:
+                    self._begin(name, token["rest"])
+                elif name in self._open:
+                    self._close({name})
+            too_deep = len(self._open) > _DEEPEST or self._formatting > _MOST_FORMATTING
+            if too_deep or count >= _MOST_TAGS or self._room < 0:
+                return None
+        self._text(html[place:])
+        while self._open:
+            self._pop()
+        return None if self._room < 0 else "".join(self._parts)
+
+    def _text(self, text: str) -> None:
+        self._room -= len(text) + _REFERENCE * text.count("&")
+        self._parts.append(text.replace("<", "&lt;"))
+
+    def _begin(self, name: str, rest: str) -> None:
+        if name in _ENDS:
+            self._close(_ENDS[name], _HOLDS if name not in _CELLS else {"table"})
+        self._parts.append(f"<{name}{''.join(self._attributes(name, rest))}>")
+        if name not in _VOID:
+            self._open.append(name)
+            self._formatting += name in _FORMATTING
+
+    def _attributes(self, name: str, rest: str) -> list[str]:
+        allowed = _ANYWHERE | _ATTRIBUTES.get(name, set())
+        found: dict[str, str] = {}
+        for match in _ATTRIBUTE.finditer(rest):
+            attribute = match[1].lower()
+            if attribute in allowed and attribute not in found:
+                value = match[2] or match[3] or match[4] or ""
+                self._room -= 0 if attribute == "src" else len(value) + _REFERENCE * value.count("&")
+                found[attribute] = value.replace('"', "&quot;")
+        return [f' {attribute}="{value}"' for attribute, value in found.items()]
+
+    def _close(self, names: set[str], until: Collection[str] = ()) -> None:
+        """Close the innermost of these and all in it, if it stands in none of ``until``."""
+        for depth in range(len(self._open) - 1, -1, -1):
+            if self._open[depth] in names:
+                while len(self._open) > depth:
+                    self._pop()
+                return
+            if self._open[depth] in until:
+                return
+
+    def _pop(self) -> None:
+        name = self._open.pop()
+        self._formatting -= name in _FORMATTING
+        self._parts.append(f"</{name}>")
+
+
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    if name == "src":
+        return value if _SOURCE.match(value) else None
+    if name == "href":
+        return value if LINK.match(value) else None
+    if name == "style":
+        return ";".join(part for part in value.split(";") if not _calls(part)) or None
+    return value
+
+
+def _calls(declaration: str) -> bool:
+    """Whether it has a function of CSS, which may load something, or an escape that may hide one."""
+    rest = _COLOUR.sub("", declaration)
+    return "(" in rest or "\\" in rest
+
+
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    clean_content_tags=set(_WITHHELD),
+    attributes=_ATTRIBUTES,
+    attribute_filter=_attribute,
+    filter_style_properties=_STYLES,
+    url_schemes={"http", "https", "mailto", "data"},
+)

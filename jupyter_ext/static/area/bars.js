@@ -1,0 +1,77 @@
+/** Progress bars. */
+
+import { h, setText } from "./elements.js";
+import { amount, bytesText, clock, count, durationText } from "./figures.js";
+
+const barId = ({ bar, source = "" }) => JSON.stringify([source, bar]);
+
+/** Progress bars, in the order of the kernel; those that stay keep their elements. */
+export class Bars {
+  constructor() {
+    this.nodes = new Map(); // by source and id of the bar
+    this.folded = h("div", { class: "pls-folded" });
+    this.more = h("div", { class: "pls-folded" });
+    this.element = h("div", { class: "pls-bars", hidden: true });
+  }
+
+  update(list) {
+    const bars = list.filter((bar) => bar.bar !== undefined);
+    const folded = list.find((bar) => bar.folded)?.folded;
+    const more = list.find((bar) => bar.more)?.more;
+    setText(this.folded, folded ? `${count(folded)} finished` : "");
+    setText(this.more, more ? `${count(more)} more` : "");
+    const wanted = [...(folded ? [this.folded] : []), ...bars.map((bar) => this.node(bar)), ...(more ? [this.more] : [])];
+    const same = wanted.length === this.element.children.length && wanted.every((node, at) => node === this.element.children[at]);
+    if (!same) this.element.replaceChildren(...wanted);
+    const ids = new Set(bars.map(barId));
+    for (const id of this.nodes.keys()) if (!ids.has(id)) this.nodes.delete(id);
+    this.element.hidden = !wanted.length;
+  }
+
+  node(bar) {
+    let node = this.nodes.get(barId(bar));
+    if (!node) {
+      const track = h("div", { class: "pls-track", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, h("div"));
+      node = h("div", { class: "pls-bar" }, h("span", { class: "pls-label" }), track, h("span", { class: "pls-share" }), h("span", { class: "pls-amount" }), h("span", { class: "pls-rate" }));
+      this.nodes.set(barId(bar), node);
+    }
+    this.fill(node, bar);
+    return node;
+  }
+
+  fill(node, bar) {
+    const [label, track, share, amounts, rate] = node.children;
+    const percentage = bar.finished && bar.percentage == null ? 100 : bar.percentage;
+    const known = percentage != null;
+    const texts = [
+      bar.description || "",
+      known ? `${Math.floor(percentage)} %` : "",
+      this.amounts(bar),
+      this.speed(bar),
+    ];
+    [label, share, amounts, rate].forEach((cell, at) => setText(cell, texts[at]));
+    label.title = texts[0];
+    node.classList.toggle("pls-finished", Boolean(bar.finished));
+    track.classList.toggle("pls-unknown", !known);
+    track.firstChild.style.width = known ? `${Math.min(100, Math.max(0, percentage))}%` : "";
+    track.setAttribute("aria-label", texts[0] || "Progress");
+    track.setAttribute("aria-valuetext", texts.slice(1).filter(Boolean).join(", ") || "running");
+    if (known) track.setAttribute("aria-valuenow", Math.floor(percentage));
+    else track.removeAttribute("aria-valuenow");
+  }
+
+  amounts({ current, total, unit }) {
+    if (current == null) return "";
+    const parts = total == null ? [amount(current, unit)] : [amount(current, unit), amount(total, unit)];
+    const word = !unit || unit === "B" || unit === "%" ? "" : ` ${unit}`;
+    return parts.join("/") + word;
+  }
+
+  speed({ rate, unit, remaining, elapsed, finished }) {
+    const parts = [];
+    if (rate != null && !finished) parts.push(unit === "B" ? `${bytesText(rate)}/s` : rate >= 1 || !rate ? `${amount(rate, unit)}/s` : `${(1 / rate).toFixed(1)} s each`);
+    if (finished && elapsed != null) parts.push(durationText(elapsed));
+    else if (remaining != null) parts.push(`${clock(remaining)} left`);
+    return parts.join(" · ");
+  }
+}

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from jupyter_ext.running import head_of
+
+
+@pytest.mark.parametrize(
+    ("code", "head"),
+    [
+        ("print(1)\nprint(2)", "print(1)"),
+        ("import time\nfor n in range(3):\n    time.sleep(1)\n", "for n in range(3):"),
+        ("\n# what it does\nfrom __future__ import annotations\n\nfrom a import (  # all\n    b,\n    c,\n)\nrun(b, c)", "run(b, c)"),
+        ("from a.b import c, d\nimport e as f  # (why)\n  \nx = 1", "x = 1"),
+        ("import time\nimport os", "import time"),
+        ("important = 1", "important = 1"),
+        ("%matplotlib inline\nimport time", "%matplotlib inline"),
+        ("import time\n    indented", "indented"),
+        ("from a import (b,\nc", "from a import (b,"),
+    ],
+)
+def test_the_head_of_code_is_what_does_something(code: str, head: str) -> None:
+    assert head_of(code) == head
+
+
+def test_the_head_of_much_code_is_found_fast() -> None:
+    began = time.monotonic()
+    for code in ("import a\n" * 100_000, "from a import (\n" * 20_000, "import " * 100_000, "#(" * 100_000):
+        assert head_of(code)
+    assert time.monotonic() < began + 5
