@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab test lint bench experiments cover soak clean
+.PHONY: help demo lab test lint bench experiments screenshots cover soak clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +22,7 @@ LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # The interpreters besides the venv's own that `make soak` runs the suite under, where they are found:
 # the routing of output rests on how CPython does things. The notebook's tests run in the venv alone.
 SOAK_PYTHONS ?= python3.12 python3.13
-SOAK_ARGS := --ignore=tests/jupyter_ext
+SOAK_ARGS := --ignore=tests/jupyter_ext --ignore=tests/browser
 
 help:
 	@echo "make demo   run notebooks/quickstart.ipynb in a real kernel, live in this terminal"
@@ -31,6 +31,7 @@ help:
 	@echo "make lint   ruff, mypy, import-linter"
 	@echo "make bench  measure every figure"
 	@echo "make experiments  five experiments, with plots"
+	@echo "make screenshots  pictures of the live area, into docs/images"
 	@echo "make cover  what the tests of commands do not reach"
 	@echo "make soak   the long and large versions of the tests"
 	@echo "make clean  remove everything that the other targets made"
@@ -62,8 +63,10 @@ cover: $(READY)
 	$(BIN)/python -m coverage report --show-missing --skip-covered
 
 experiments: $(READY)
-	$(BIN)/python -m pip install $(PIP_QUIET) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.experiments
+
+screenshots: $(READY)
+	$(BIN)/python -m benchmarks.screenshots docs/images
 
 soak: export PYREPL_STREAM_SOAK := 1
 soak: $(READY) $(KERNELS_READY)
@@ -74,7 +77,7 @@ soak: $(READY) $(KERNELS_READY)
 	    echo "soak: without the notebook, under $$python"; \
 	    "$$python" -m venv "$$venv" && \
 	    "$$venv/bin/python" -m pip install $(PIP_QUIET) -c constraints.txt -e '.[jupyter]' \
-	        pytest hypothesis trio pexpect asciinema tqdm && \
+	        pytest hypothesis trio pexpect asciinema tqdm progressbar2 matplotlib && \
 	    "$$venv/bin/python" -m pytest $(SOAK_ARGS) $(PYTEST_ARGS) || exit 1; \
 	done
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from .report import environment
 
 NAMES = (
+    "area",
     "colour",
     "commands",
     "imports",
@@ -16,6 +17,7 @@ NAMES = (
     "latency",
     "memory",
     "processors",
+    "screen",
     "sessions",
     "structured",
     "throughput",

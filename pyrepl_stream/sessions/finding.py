@@ -6,6 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -26,6 +27,7 @@ __all__ = (
 
 _KEY = re.compile(r"[0-9a-f]{16}")
 _PATIENCE = 2.0  # seconds that a host may take to say who it is
+_AT_ONCE = 16  # sessions that are looked at
 _MOST = 6  # names in an error
 
 
@@ -78,7 +80,10 @@ def list_sessions() -> list[SessionInfo]:
     """The sessions that have a host or records, by name. Raises :class:`UnsafePathError`."""
     records = sessions_directory(make=False)
     keys = os.listdir(records) if os.path.isdir(records) else []
-    found = [_session(os.path.join(records, key)) for key in keys if _KEY.fullmatch(key)]
+    directories = [os.path.join(records, key) for key in keys if _KEY.fullmatch(key)]
+    # Hosts that do not answer are waited for at the same time.
+    with ThreadPoolExecutor(_AT_ONCE, "sessions") as pool:
+        found = list(pool.map(_session, directories))
     return sorted((session for session in found if session is not None), key=lambda session: session.name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -132,6 +133,30 @@ def test_a_host_that_says_rubbish_is_alive_and_has_no_known_process(root: Path, 
         assert (found.alive, found.pid) == (True, None)
         assert "[the host does not answer: a]" in sessions_table([found])
         thread.join()
+
+
+def test_hosts_are_asked_at_the_same_time(root: Path) -> None:
+    names = ["a", "b", "c"]
+    all_asked = threading.Barrier(len(names))
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(threading.BrokenBarrierError):
+            all_asked.wait()
+            connection.sendall(b'{"request": 1, "pid": 7}\n')
+
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            record(name, "good")
+            stack.enter_context(host_lock(SessionPlace(name)))
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(SessionPlace(name).socket)
+            listener.listen()
+            thread = threading.Thread(target=serve, args=(listener,))
+            thread.start()
+            stack.callback(thread.join)
+        stack.callback(all_asked.abort)
+        assert [(session.name, session.pid) for session in list_sessions()] == [(name, 7) for name in names]
 
 
 def test_who_listens_without_the_lock_is_no_host(root: Path) -> None:
