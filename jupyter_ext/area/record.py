@@ -101,7 +101,7 @@ def live_html(state: AreaState, now: float, height: int | None = None) -> str:
 
 
 def _what(header: Header) -> str:
-    command = f" — {printable(header.command, 200)}" if header.command else ""
+    command = f" — {printable(header.command, 60)}" if header.command else ""
     return printable(f"{header.name} in {header.target}{command}")
 
 
