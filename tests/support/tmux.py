@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -66,10 +67,12 @@ class Tmux:
             timeout=_LIMIT,
         )
         try:
-            self._terminal.expect_exact(_SHOWN)
-            # Only now nothing changes any more, and it is drawn in one go from the top.
-            self._ask("refresh-client", "-t", self._ask("list-clients", "-F", "#{client_name}").strip())
-            self._terminal.expect_exact(_SHOWN)
+            self._wait_until_shown()
+            # Nothing changes any more. The first drawing may have come in pieces, so twice it is drawn
+            # in one go from the top: behind the first end there is a whole one, whichever that was.
+            for _ in range(2):
+                self._ask("refresh-client", "-t", self._ask("list-clients", "-F", "#{client_name}").strip())
+                self._terminal.expect_exact(_SHOWN)
         except BaseException:
             self.close()
             raise
@@ -81,13 +84,21 @@ class Tmux:
         lines = self._ask("capture-pane", "-p", "-S", "-", *options).split("\n")
         return lines[: next(place for place, line in enumerate(lines) if _SHOWN in line)]
 
-    def _ask(self, *arguments: str) -> str:
+    def _wait_until_shown(self) -> None:
+        deadline = time.monotonic() + _LIMIT
+        while _SHOWN not in self._ask("capture-pane", "-p", check=False):  # the server may not be there yet
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"tmux has not shown all of it in {_LIMIT} s")
+            time.sleep(0.005)
+
+    def _ask(self, *arguments: str, check: bool = True) -> str:
         return subprocess.run(
             ["tmux", "-L", self._name, *arguments],
             env=self._environ,
             stdout=subprocess.PIPE,
+            stderr=None if check else subprocess.DEVNULL,
             encoding="utf-8",
-            check=True,
+            check=check,
             timeout=_LIMIT,
         ).stdout
 
