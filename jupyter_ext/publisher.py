@@ -80,9 +80,9 @@ class KernelPublisher:
         if not message.update:
             self._send("display_data", content)
             return
-        self._update(content)
-        if message.display_id and not self.answers:
+        if message.display_id and not self.answers:  # first: the next cell may begin right behind it
             self._late.add(message.display_id, lambda: self._update(content))
+        self._update(content)
 
     def result(self, message: ResultMessage) -> None:
         content = {"data": message.data, "metadata": message.metadata}
