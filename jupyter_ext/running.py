@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from IPython.core.error import UsageError
 
 import pyrepl_stream
 from pyrepl_stream import AnyProcessor, EventMessage, Execution
+from pyrepl_stream.embedding import head_of
 
 from .area.source import Source
 from .area.state import Header
@@ -28,17 +28,7 @@ from .viewing import Painter, View
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ("Started", "Starter", "head_of")
-
-# Lines that are blank, comments, or imports, of which the names may stand on several in parentheses.
-_PREAMBLE = re.compile(r"(?:[ \t]*(?:#[^\n]*|(?:from|import)[ \t][^\n(]*(?:\([^)]*\)[^\n]*)?)?\n)*", re.ASCII)
-
-
-def head_of(code: str) -> str:
-    """The line that tells one piece of Python code from another: the first that does more than import."""
-    rest = code[_PREAMBLE.match(f"{code}\n").end() :]  # type: ignore[union-attr]  # it matches nothing, too
-    return (rest.strip() or code.strip()).partition("\n")[0]
-
+__all__ = ("Started", "Starter")
 
 @dataclass(frozen=True)
 class Started:
@@ -117,7 +107,7 @@ class _Way:
             target=arguments.target,
             name=source.name,
             job=arguments.job or "",
-            command=cell.strip().partition("\n")[0] if arguments.is_command else head_of(cell),
+            command=head_of(cell),
             detached=arguments.detach,
             how_to_read="" if arguments.in_thread else f"%remote_stream attach {source.name}",
         )

@@ -7,10 +7,12 @@ from typing import Any
 
 from .engine.context import current
 from .engine.formats import display_message
+from .engine.heading import head_of
 from .engine.routing import in_place, install, routed_getpass, routed_input, uninstall
 from .messages import ClearMessage
 
 __all__ = (
+    "head_of",
     "in_execution",
     "in_place",
     "install",

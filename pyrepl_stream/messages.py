@@ -152,7 +152,10 @@ class LogMessage(Message):
 
 @dataclass(frozen=True)
 class ProgressMessage(Message):
-    """The state of one progress bar; ``rate`` is per second, times are in seconds."""
+    """The state of one progress bar; ``rate`` is per second, times are in seconds.
+
+    ``wiped``: it is finished, and was cleared away (as tqdm does with ``leave=False``).
+    """
 
     type: ClassVar[Union[MessageType, str]] = MessageType.PROGRESS
     bar: str = ""
@@ -167,6 +170,7 @@ class ProgressMessage(Message):
     finished: bool = False
     library: str = ""
     raw: str = ""
+    wiped: bool = False
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class Bars:
             "elapsed": _finite(message.elapsed),
             "remaining": _finite(message.remaining),
             "finished": message.finished,
-            "stopped": message.finished and before_its_end and not (went_on and message.extra.get("wiped")),
+            "stopped": message.finished and before_its_end and not (went_on and message.wiped),
             "library": printable(message.library, 40),
         }
 
@@ -157,7 +157,7 @@ def bar_text(bar: Mapping[str, Any]) -> str:
 
 def _is_wiped(bar: Mapping[str, Any], message: ProgressMessage) -> bool:
     """Whether it is not seen any more. All but tqdm may wipe what is at its end only to draw it anew."""
-    return bool(message.extra.get("wiped")) and (bar["library"] == "tqdm" or bar["percentage"] != 100)
+    return message.wiped and (bar["library"] == "tqdm" or bar["percentage"] != 100)
 
 
 def _says(bar: Mapping[str, Any]) -> tuple[Any, ...]:

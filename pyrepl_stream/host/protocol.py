@@ -105,7 +105,7 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 def summary(status: SpoolStatus, *, asked: Optional[int] = None) -> dict[str, Any]:
-    """An execution in a list: ``code`` is its first line, ``started`` in seconds since the epoch."""
+    """An execution in a list: ``code`` is the line it is known by, ``started`` in seconds since the epoch."""
     complete = status.complete
     return {
         "id": status.execution_id,

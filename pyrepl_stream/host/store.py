@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Union
 
+from ..engine.heading import head_of
 from ..errors import ProtocolError, PyreplStreamError, UnknownExecutionError, UsageError
 from ..journal.disk import read_own
 from ..journal.spool import (
@@ -101,7 +102,7 @@ class Store:
             epoch=self.epoch,
             session=self._place.name,
             digest=request.digest,
-            head=request.code.strip().partition("\n")[0][:200],
+            head=head_of(request.code)[:200],
             started=time.time(),
             label=request.label,
             command=request.command is not None,

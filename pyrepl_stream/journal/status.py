@@ -32,7 +32,7 @@ class SpoolStatus:
     epoch: str
     session: str
     digest: str
-    head: str  # first line of the code
+    head: str  # the line of the code that it is known by
     started: float
     status: str = "queued"
     last: int = 0

@@ -36,8 +36,9 @@ class ExecutionInfo:
     """One execution as its record has it; ``started`` in seconds since the epoch.
 
     ``status`` is ``queued``, ``running``, or how it ended; ``lost`` where nobody saw the end, or the record
-    cannot be read: then, as before the end, ``complete`` may be None. ``head`` is the first line of its
-    code, ``directory`` where the record is, and ``alive`` says whether its session has a host.
+    cannot be read: then, as before the end, ``complete`` may be None. ``head`` is the line of its
+    code that it is known by, ``directory`` where the record is; ``alive`` says whether its session has a
+    host.
     """
 
     session: str

@@ -239,12 +239,14 @@ def test_late_output_keeps_its_execution_and_is_read_by_who_follows(client: Clie
 
 
 def test_list_tells_of_all(client: Client) -> None:
-    client.run("print(1)", "one")
+    client.run("import os\nprint(1)", "one")
     client.run("1 / 0", "two")
+    client.command("# all\ntrue", "command")
     running(client, "three")
     listed = {one["id"]: one for one in client.ask(op="list")["executions"]}
     assert [listed[i]["status"] for i in ("one", "two", "three")] == ["ok", "error", "running"]
-    assert listed["one"]["code"] == "print(1)"
+    assert listed["one"]["code"] == "print(1)"  # it tells more than the import before it
+    assert listed["command"]["code"] == "true"
     assert "ZeroDivisionError" in listed["two"]["error"]
     assert listed["three"]["last"] >= 1
 

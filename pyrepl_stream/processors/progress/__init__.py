@@ -170,7 +170,6 @@ def _message(update: Update, place: OutputMessage) -> ProgressMessage:
         place.sequence,
         place.timestamp,
         place.source,
-        {"wiped": True} if update.wiped else {},
         bar=update.name,
         description=bar.description,
         current=bar.current,
@@ -183,6 +182,7 @@ def _message(update: Update, place: OutputMessage) -> ProgressMessage:
         finished=update.finished,
         library=update.library,
         raw=update.line,
+        wiped=update.wiped,
     )
 
 

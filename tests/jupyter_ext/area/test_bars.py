@@ -152,9 +152,6 @@ def test_a_current_value_in_bytes_has_its_unit() -> None:
     assert bar_text(bars.json()[0]) == "pip: 100% | 134 kB of 134 kB"
 
 
-_WIPED = {"wiped": True}
-
-
 @pytest.mark.parametrize("success", [True, False])
 def test_bars_that_were_wiped_away_while_the_run_went_on_are_counted_at_its_end(success: bool) -> None:
     bars = Bars()
@@ -162,10 +159,10 @@ def test_bars_that_were_wiped_away_while_the_run_went_on_are_counted_at_its_end(
     for number in range(5):
         inner = {"description": f"inner {number}", "library": "tqdm", "percentage": 92.0 + 2 * number}
         bars.update(_bar(f"i{number}", **inner))
-        bars.update(_bar(f"i{number}", **inner, finished=True, extra=_WIPED))
+        bars.update(_bar(f"i{number}", **inner, finished=True, wiped=True))
     assert _names(bars) == [("folded", 2), "outer", "i2", "i3", "i4"]
     assert not any(bar.get("stopped") for bar in bars.json())
-    bars.update(_bar("rich", library="rich", percentage=100.0, finished=True, extra=_WIPED))  # it draws it anew
+    bars.update(_bar("rich", library="rich", percentage=100.0, finished=True, wiped=True))  # it draws it anew
     bars.end(success)
     assert _names(bars) == [("folded", 5), "outer", "rich"]
 
@@ -174,6 +171,6 @@ def test_a_bar_that_was_wiped_away_at_the_end_of_a_failed_run_has_stopped() -> N
     for success, left in ((True, [("folded", 1)]), (False, ["b"])):
         bars = Bars()
         bars.end(success)
-        bars.update(_bar("b", percentage=92.0, finished=True, extra=_WIPED))
+        bars.update(_bar("b", percentage=92.0, finished=True, wiped=True))
         assert not success or not bars.json()[-1].get("stopped")
         assert _names(bars) == left

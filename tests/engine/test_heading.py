@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from jupyter_ext.running import head_of
+from pyrepl_stream.embedding import head_of
 
 
 @pytest.mark.parametrize(
@@ -25,8 +23,7 @@ def test_the_head_of_code_is_what_does_something(code: str, head: str) -> None:
     assert head_of(code) == head
 
 
-def test_the_head_of_much_code_is_found_fast() -> None:
-    began = time.monotonic()
+def test_the_head_of_much_code_is_found() -> None:
+    """A search that takes back what it matched would not end on these."""
     for code in ("import a\n" * 100_000, "from a import (\n" * 20_000, "import " * 100_000, "#(" * 100_000):
         assert head_of(code)
-    assert time.monotonic() < began + 5
