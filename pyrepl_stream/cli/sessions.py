@@ -97,10 +97,12 @@ def _as_json(session: SessionInfo) -> dict[str, Any]:
     return {
         "session": session.name,
         "pid": session.pid,
+        "answers": session.answers,
         "executions": [
             {
                 "id": execution.id,
                 "status": execution.status,
+                "asks": execution.asks,
                 "started": execution.started,
                 "duration": execution.complete.duration if execution.complete else None,
                 "exit_code": execution.complete.exit_code if execution.complete else None,

@@ -26,6 +26,7 @@ __all__ = (
     "connect",
     "connect_or_start",
     "host_lives",
+    "host_pid",
     "host_lock",
     "peer_is_ours",
     "start_lock",
@@ -93,6 +94,15 @@ def host_lives(place: SessionPlace) -> bool:
         os.close(descriptor)
 
 
+def host_pid(place: SessionPlace) -> Optional[int]:
+    """The process of the host that lives; None where it has not said so yet."""
+    try:
+        with open(place.host_lock, "rb") as file:
+            return int(file.read(32))
+    except (OSError, ValueError):
+        return None
+
+
 @contextlib.contextmanager
 def host_lock(place: SessionPlace, seconds: float = 0.0) -> Iterator[bool]:
     """Hold the lock that a host holds as long as it lives; False when it is not to be had in time."""
@@ -120,6 +130,9 @@ def _locked(path: str, seconds: float) -> Iterator[bool]:
             if _lock(descriptor):
                 if not _is_at(path, descriptor):
                     continue  # who had it has removed it: it is no lock any more
+                with contextlib.suppress(OSError):  # a full disk
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)  # for who has to end it by hand
                 yield True
                 return
             if time.monotonic() >= deadline:

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import EndedError
+from ..errors import EndedError, ProtocolError, TargetError
+from ..host.launch import host_lives
 from ..host.places import SessionPlace
 from ..host.removal import remove_session
 from ..journal.spool import open_spool
@@ -82,7 +83,13 @@ def stop_execution(execution: ExecutionInfo, *, kill: bool = False) -> None:
 def close_session(session: SessionInfo, *, keep_records: bool = False) -> None:
     """End a session with all that runs in it, and remove its records. Raises :class:`TargetError`."""
     if session.alive:
-        with session_of(session.name) as connected:
-            connected.close(forget=not keep_records).wait()
+        try:
+            with session_of(session.name) as connected:
+                connected.close(forget=not keep_records).wait()
+        except (TargetError, ProtocolError) as exc:
+            if session.pid is None or not host_lives(SessionPlace(session.name)):
+                raise
+            way_out = f"end its process with `kill -KILL {session.pid}`, then close {session.name} again"
+            raise TargetError(f"{session.name} cannot be closed: {exc}; {way_out}") from exc
     elif not keep_records:
         remove_session(SessionPlace(session.name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -38,7 +38,7 @@ class ExecutionInfo:
     ``status`` is ``queued``, ``running``, or how it ended; ``lost`` where nobody saw the end, or the record
     cannot be read: then, as before the end, ``complete`` may be None. ``head`` is the line of its
     code that it is known by, ``directory`` where the record is; ``alive`` says whether its session has a
-    host.
+    host. ``asks``: it waits for a line of input, which who attaches can give.
     """
 
     session: str
@@ -49,6 +49,7 @@ class ExecutionInfo:
     head: str
     directory: str
     alive: bool
+    asks: bool = False
 
     @property
     def name(self) -> str:
@@ -64,13 +65,14 @@ class ExecutionInfo:
 class SessionInfo:
     """One session, the oldest execution first.
 
-    ``alive`` says whether it has a host; ``pid`` is that of the host, None as well where that does not
-    answer.
+    ``alive`` says whether it has a host, ``pid`` is the host's process, and ``answers`` says whether it did
+    when it was asked.
     """
 
     name: str
     alive: bool
     pid: int | None
+    answers: bool
     executions: tuple[ExecutionInfo, ...]
 
 
@@ -95,9 +97,17 @@ def _session(directory: str) -> SessionInfo | None:
         return None
     place = SessionPlace(name)
     alive = launch.host_lives(place)  # first: what ends meanwhile has ended, and is not taken for lost
-    pid = _pid(place) if alive else None
-    executions = sorted(_executions(name, directory, alive), key=lambda found: (found.started, found.id))
-    return SessionInfo(name, alive, pid, tuple(executions))
+    asking = _asking(place) if alive else None
+    executions = sorted(
+        _executions(name, directory, alive, asking or ()), key=lambda found: (found.started, found.id)
+    )
+    return SessionInfo(
+        name=name,
+        alive=alive,
+        pid=launch.host_pid(place) if alive else None,
+        answers=asking is not None,
+        executions=tuple(executions),
+    )
 
 
 def _name(directory: str) -> str | None:
@@ -112,22 +122,22 @@ def _name(directory: str) -> str | None:
     return None
 
 
-def _pid(place: SessionPlace) -> int | None:
-    """What the host says of itself; None where it does not answer, or cannot be reached."""
-    said = {"op": "hello", "request": 1, "protocol": protocol.PROTOCOL, "version": ""}
+def _asking(place: SessionPlace) -> set[str] | None:
+    """Which executions wait for input, as the host says; None where it does not answer."""
+    hello = {"op": "hello", "request": 1, "protocol": protocol.PROTOCOL, "version": ""}
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_PATIENCE)
             connection.connect(place.socket)
             if not launch.peer_is_ours(connection):
                 return None
-            connection.sendall(protocol.line(said))
+            connection.sendall(protocol.line(hello) + protocol.line({"op": "list", "request": 2}))
             with connection.makefile("rb") as file:
+                protocol.parse(file.readline(protocol.MAX_OP))
                 answer = protocol.parse(file.readline(protocol.MAX_OP))
-    except (OSError, ProtocolError):
+        return {str(found["id"]) for found in answer["executions"] if found["asked"] is not None}
+    except (OSError, ProtocolError, LookupError, TypeError):
         return None
-    pid = answer.get("pid")
-    return pid if isinstance(pid, int) else None
 
 
 def _directories(directory: str) -> Iterator[str]:
@@ -146,15 +156,17 @@ def _directories(directory: str) -> Iterator[str]:
             yield path
 
 
-def _executions(session: str, directory: str, alive: bool) -> Iterator[ExecutionInfo]:
+def _executions(
+    session: str, directory: str, alive: bool, asking: Container[str]
+) -> Iterator[ExecutionInfo]:
     for path in _directories(directory):
         try:
-            yield _execution(session, path, alive)
+            yield _execution(session, path, alive, asking)
         except FileNotFoundError:
             pass  # it has been removed meanwhile
 
 
-def _execution(session: str, directory: str, alive: bool) -> ExecutionInfo:
+def _execution(session: str, directory: str, alive: bool, asking: Container[str]) -> ExecutionInfo:
     try:
         status = open_spool(directory).status
     except (OSError, PyreplStreamError):
@@ -179,6 +191,7 @@ def _execution(session: str, directory: str, alive: bool) -> ExecutionInfo:
         head=status.head,
         directory=directory,
         alive=alive,
+        asks=complete is None and status.execution_id in asking,
     )
 
 

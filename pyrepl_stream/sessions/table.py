@@ -23,8 +23,8 @@ def sessions_table(sessions: Iterable[SessionInfo], now: float | None = None) ->
             rows.append((f"{session.name}/", "idle" if session.alive else "ended", "", "", ""))
         if not session.alive:
             dead.append(session.name)
-        elif session.pid is None:
-            silent.append(session.name)
+        elif not session.answers:
+            silent.append(session.name if session.pid is None else f"{session.name} (process {session.pid})")
     if len(rows) == 1:
         return "there are no sessions\n"
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -41,6 +41,8 @@ def sessions_table(sessions: Iterable[SessionInfo], now: float | None = None) ->
 
 def _row(execution: ExecutionInfo, now: float) -> tuple[str, str, str, str, str]:
     status, complete = execution.status, execution.complete
+    if execution.asks:
+        status += ", asks"
     if complete is not None and complete.exit_code:
         status += f" ({complete.exit_code})"
     begun = time.localtime(execution.started)

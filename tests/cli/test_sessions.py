@@ -338,7 +338,9 @@ def test_without_a_terminal_a_question_stays_open(start: Callable[..., subproces
     process = start("attach", "job")
     assert process.stderr is not None
     assert "`pyrepl-stream attach default/job` in a terminal gives it some" in process.stderr.readline()
-    assert find_execution("job").status == "running"
+    found = find_execution("job")
+    assert (found.status, found.asks) == ("running", True)
+    assert "default/job  running, asks  " in type_("ls").stdout
 
 
 def test_the_end_of_input_is_one(terminal: Callable[..., pexpect.spawn]) -> None:

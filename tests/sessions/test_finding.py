@@ -21,6 +21,7 @@ from pyrepl_stream import (
     EndedError,
     OutputMessage,
     SessionClosedError,
+    TargetError,
     UnknownExecutionError,
     UsageError,
     close_session,
@@ -114,8 +115,22 @@ def test_what_is_no_record_is_passed_over(root: Path) -> None:
     assert [execution.id for execution in session.executions] == ["good"]
 
 
-@pytest.mark.parametrize("answer", [b"", b"rubbish\n", b'{"error": "usage"}\n', b'{"request": 1}\n', b"\xff" * 100])
-def test_a_host_that_says_rubbish_is_alive_and_has_no_known_process(root: Path, answer: bytes) -> None:
+_RUBBISH = [
+    b"",
+    b"rubbish\n",
+    b'{"error": "usage"}\n',
+    b'{"request": 1}\n',
+    b"\xff" * 100,
+    b"{}\n[]\n",
+    b"{}\n{}\n",
+    b'{}\n{"executions": 5}\n',
+    b'{}\n{"executions": [5]}\n',
+    b'{}\n{"executions": [{}]}\n',
+]
+
+
+@pytest.mark.parametrize("answer", _RUBBISH)
+def test_a_host_that_says_rubbish_is_alive_and_does_not_answer(root: Path, answer: bytes) -> None:
     record("a", "good")
     with host_lock(SessionPlace("a")), socket.socket(socket.AF_UNIX) as listener:
         listener.bind(SessionPlace("a").socket)
@@ -130,9 +145,31 @@ def test_a_host_that_says_rubbish_is_alive_and_has_no_known_process(root: Path, 
         thread = threading.Thread(target=serve)
         thread.start()
         found = find_session("a")
-        assert (found.alive, found.pid) == (True, None)
-        assert "[the host does not answer: a]" in sessions_table([found])
+        assert (found.alive, found.answers, found.pid) == (True, False, os.getpid())
+        assert f"[the host does not answer: a (process {os.getpid()})]" in sessions_table([found])
         thread.join()
+
+
+def test_the_error_about_a_host_that_cannot_be_closed_says_how_to_end_it(root: Path) -> None:
+    record("a", "good")
+    with host_lock(SessionPlace("a")), socket.create_server(SessionPlace("a").socket, family=socket.AF_UNIX) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):  # the listener was shut down
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(1 << 16)
+                        connection.sendall(b'{"request": 1, "error": "protocol", "message": "too new"}\n')
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(TargetError, match=f"a cannot be closed: .*`kill -KILL {os.getpid()}`, then close a again"):
+                close_session(find_session("a"))
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def test_hosts_are_asked_at_the_same_time(root: Path) -> None:
@@ -144,7 +181,7 @@ def test_hosts_are_asked_at_the_same_time(root: Path) -> None:
         with connection, contextlib.suppress(threading.BrokenBarrierError):
             connection.recv(1 << 16)  # who closes with a question unread cuts the other one off
             all_asked.wait()
-            connection.sendall(b'{"request": 1, "pid": 7}\n')
+            connection.sendall(b'{"request": 1}\n{"request": 2, "executions": []}\n')
 
     with contextlib.ExitStack() as stack:
         for name in names:
@@ -157,7 +194,7 @@ def test_hosts_are_asked_at_the_same_time(root: Path) -> None:
             thread.start()
             stack.callback(thread.join)
         stack.callback(all_asked.abort)
-        assert [(session.name, session.pid) for session in list_sessions()] == [(name, 7) for name in names]
+        assert [(session.name, session.answers) for session in list_sessions()] == [(name, True) for name in names]
 
 
 def test_who_listens_without_the_lock_is_no_host(root: Path) -> None:
