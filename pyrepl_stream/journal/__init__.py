@@ -1,6 +1,7 @@
 """Journals: a ring in memory (``ring``), and a spool on disk (``spool``). Python 3.9, nothing else."""
 
-from .ring import NEVER_DROPPED, OVERFLOW_POLICIES, Cursor, Journal, Overflow, cost_of, output_bytes
+from .cost import cost_of, output_bytes
+from .ring import NEVER_DROPPED, OVERFLOW_POLICIES, Cursor, Journal, Overflow
 
 __all__ = (
     "Journal",

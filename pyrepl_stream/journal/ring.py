@@ -8,7 +8,6 @@ long: a job that nobody watches never stops for want of a reader.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -21,18 +20,17 @@ from ..messages import (
     GapMessage,
     InputRequestMessage,
     Message,
-    OutputMessage,
     ResultMessage,
 )
+from .cost import cost_of, output_bytes
 
-__all__ = ("Journal", "Cursor", "Overflow", "OVERFLOW_POLICIES", "NEVER_DROPPED", "cost_of", "output_bytes")
+__all__ = ("Journal", "Cursor", "Overflow", "OVERFLOW_POLICIES", "NEVER_DROPPED")
 
 Overflow = str
 OVERFLOW_POLICIES: tuple[Overflow, ...] = ("block", "drop_oldest", "drop_newest", "fail")
 
 # An input request too: the code would wait for ever for the answer to a question that nobody saw.
 NEVER_DROPPED = (ResultMessage, ErrorMessage, CompleteMessage, InputRequestMessage)
-_OVERHEAD = 400  # bytes that a message object costs besides its data
 _BATCH = 256 * 1024  # bytes that one read hands over at most, so that unread bytes stay countable
 
 
@@ -45,31 +43,6 @@ class _Record(NamedTuple):
 
 
 _GONE = _Record(Message(), 0, 0, 0, 0)
-
-
-def output_bytes(message: Message) -> int:
-    """How many bytes of output, as UTF-8, a message is or stands for."""
-    if isinstance(message, OutputMessage):
-        data = message.data
-        if isinstance(data, bytes) or data.isascii():
-            return len(data)
-        return len(data.encode("utf-8", "surrogatepass"))
-    return (message.bytes or 0) if isinstance(message, GapMessage) else 0
-
-
-def cost_of(message: Message) -> int:
-    """About how many bytes of memory a message takes."""
-    if isinstance(message, OutputMessage):
-        return _OVERHEAD + sys.getsizeof(message.data)
-    return _OVERHEAD + sum(_size(value) for value in vars(message).values())
-
-
-def _size(value: object) -> int:
-    if isinstance(value, dict):
-        return sum(_size(key) + _size(item) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return sum(_size(item) for item in value)
-    return sys.getsizeof(value)
 
 
 class Journal:

@@ -16,7 +16,7 @@ from typing import Optional
 from ..errors import ProtocolError
 from ..messages import GapMessage
 from ..wire import MAX_LINE, Decoder, numbered, unnumbered
-from .ring import output_bytes
+from .cost import output_bytes
 
 __all__ = (
     "Segment",

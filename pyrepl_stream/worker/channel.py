@@ -6,15 +6,17 @@ import socket
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Callable, Optional
 
 from ..engine.loop import LoopThread
 from ..engine.writer import Writer
 from ..errors import ProtocolError
 from ..journal import Journal
-from ..journal.ring import output_bytes
+from ..journal.cost import output_bytes
 from ..messages import (
     CompleteMessage,
+    DisplayMessage,
     ErrorMessage,
     InputRequestMessage,
     LogMessage,
@@ -31,6 +33,7 @@ _FULL = 1 << 20  # bytes that wait for the host before writers wait
 _RECEIVE = 256 << 10
 _DESCRIPTORS = 16  # most that come with one read
 _BUFFERS = 64  # that one call sends
+_MOST_TEXT = 1 << 20  # characters of a display of which nothing else can be sent
 _FLUSH = 1.0  # seconds that a thread waits at most until the host has what was written
 
 Hear = Callable[[Frame, "deque[int]"], object]
@@ -242,9 +245,11 @@ def _body(message: Message) -> bytes:
 def _sayable(message: Message, exc: Exception) -> Message:
     """What is said in place of a message that JSON cannot hold, or not in the size that it may have."""
     about = f"{type(exc).__name__}: {exc}"
-    data = getattr(message, "data", None)
-    if isinstance(message, ResultMessage) and isinstance(data, dict):
-        return ResultMessage(timestamp=message.timestamp, data={"text/plain": f"[not to be shown: {about}]"})
+    if isinstance(message, (DisplayMessage, ResultMessage)) and isinstance(message.data, dict):
+        plain = message.data.get("text/plain")
+        text = plain[:_MOST_TEXT] + "\n" if isinstance(plain, str) else ""
+        text += f"[its other forms could not be sent: {about}]"
+        return replace(message, data={"text/plain": text}, metadata={})
     if isinstance(message, ErrorMessage):
         return ErrorMessage(timestamp=message.timestamp, name=message.name[:1000], value=about)
     if isinstance(message, CompleteMessage):

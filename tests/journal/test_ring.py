@@ -21,7 +21,7 @@ from pyrepl_stream import (
     ResultMessage,
     UsageError,
 )
-from pyrepl_stream.journal import Cursor, Journal
+from pyrepl_stream.journal import Cursor, Journal, cost_of
 
 POLICIES = ["block", "drop_oldest", "drop_newest", "fail"]
 Check = Callable[..., None]
@@ -457,3 +457,45 @@ def test_a_writer_and_readers_on_threads_see_one_order(rounds: Callable[[int, in
         for thread in threads:
             thread.join()
         assert read == [list(range(1, 2002))] * 3
+
+
+# -- what a message takes ------------------------------------------------------------------------
+
+
+def _circle() -> object:
+    circle: list[object] = [1]
+    circle.append({"circle": circle})
+    return circle
+
+
+def _deep() -> object:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    return deep
+
+
+class _NoSize:
+    def __sizeof__(self) -> int:
+        raise RuntimeError("no size")
+
+
+@pytest.mark.parametrize("value", [_circle(), _deep(), _NoSize(), [_NoSize()]], ids=["circle", "deep", "own", "in a list"])
+def test_whatever_is_displayed_has_its_place(value: object) -> None:
+    journal = Journal("e")
+    cursor = journal.cursor()
+    journal.append(DisplayMessage(data={"application/json": value, "text/plain": "x" * 10_000}))
+    journal.append(output(1))
+    shown, after = read_all(cursor)
+    assert isinstance(shown, DisplayMessage)
+    assert shown.data["application/json"] is value
+    assert isinstance(after, OutputMessage)
+    assert cost_of(shown) > 10_000
+
+
+def test_what_is_contained_counts_and_the_same_list_counts_once() -> None:
+    text = "x" * 5000
+    part = [text]
+    once = cost_of(DisplayMessage(data={"a": [part, text]}))
+    assert once > 10_000
+    assert cost_of(DisplayMessage(data={"a": [part, text, part, part]})) == once

@@ -121,19 +121,25 @@ def test_what_only_the_front_end_draws_is_also_an_ordinary_output(notebook: Note
 
 
 @pytest.mark.parametrize("look", ["widget", "html", "plain"])
+@pytest.mark.parametrize("target", ["local:", "thread:"])
 @pytest.mark.parametrize(
     "odd",
     [
         "{'image/png': 'aGk='}, raw=True, metadata={'width': 10**400}",
         "{'application/vnd.plotly.v1+json': {'data': [], 'a\\ud800': '\\ud800'}, 'text/plain': 'x'}, raw=True",
         "{'text/latex': '\\ud800', 'text/plain': '\\ud800'}, raw=True, metadata={'\\ud800': 1}",
+        "{'application/json': circle, 'text/plain': 'x'}, raw=True",
+        "{'application/json': deep, 'text/plain': 'x'}, raw=True",
     ],
-    ids=["width", "chart", "latex"],
+    ids=["width", "chart", "latex", "circle", "deep"],
 )
-def test_an_odd_display_keeps_nothing_else_from_being_shown(notebook: Notebook, look: str, odd: str) -> None:
+def test_an_odd_display_keeps_nothing_else_from_being_shown(
+    notebook: Notebook, look: str, target: str, odd: str
+) -> None:
     notebook.run(f"%config RemoteStream.display = {look!r}")
-    code = f"from IPython.display import display\nprint('before')\ndisplay({odd})\nprint('after')"
-    cell = notebook.run(f"%%remote_stream\n{code}")
+    code = "circle = []; circle.append(circle)\ndeep = []\nfor _ in range(5000): deep = [deep]\n"
+    code += f"from IPython.display import display\nprint('before')\ndisplay({odd})\nprint('after')"
+    cell = notebook.run(f"%%remote_stream {target}\n{code}")
     assert notebook.replies[cell]["status"] == "ok"
     if look == "plain":
         notebook.until(lambda: notebook.text(cell).endswith("after\n"))

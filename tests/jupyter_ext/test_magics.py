@@ -313,9 +313,10 @@ def test_a_blocking_cell_as_the_first_use_leaves_the_routing_in_place(fresh_kern
     [
         ("print('\\ud800 and on')", "and on"),
         ("class A:\n    def _repr_json_(self): return {'a': object()}\n    def __repr__(self): return 'an A'\nA()", "an A"),
+        ("c = []; c.append(c)\nclass A:\n    def _repr_json_(self): return c\n    def __repr__(self): return 'an A'\nA()", "an A"),
         ("for i in range(24): print(str(i) * 65535)", "23"),
     ],
-    ids=["surrogate", "bad JSON", "long lines"],
+    ids=["surrogate", "bad JSON", "circle", "long lines"],
 )
 @pytest.mark.parametrize("before", ["", "%%time\n"], ids=["awaited", "blocking"])
 def test_what_cannot_be_sent_as_it_is_does_not_hold_the_cell(

@@ -123,8 +123,24 @@ def test_display_and_logging_become_messages(worker: Worker) -> None:
 def test_what_json_cannot_hold_harms_nothing(worker: Worker) -> None:
     seen = worker.run("class Odd:\n    def _repr_json_(self): return {1, 2}\nOdd()")
     assert seen.complete.status == "ok"
-    assert "not to be shown" in seen.of(ResultMessage)[0].data["text/plain"]
+    text = seen.of(ResultMessage)[0].data["text/plain"]
+    assert text.startswith("<")
+    assert "\n[its other forms could not be sent: " in text
     assert worker.run("1").complete.status == "ok"
+
+
+@pytest.mark.parametrize("value", ["circle", "deep", "object()"])
+def test_the_text_of_what_json_cannot_hold_is_shown(worker: Worker, value: str) -> None:
+    seen = worker.run(
+        "circle = []; circle.append(circle)\ndeep = []\nfor _ in range(5000): deep = [deep]\n"
+        "class Page:\n"
+        "    def _repr_mimebundle_(self, include=None, exclude=None):\n"
+        f"        return {{'text/plain': 'a page', 'application/json': {value}}}\n"
+        "display(Page(), display_id='d')\nprint('after')"
+    )
+    (shown,) = seen.of(DisplayMessage)
+    assert shown.data["text/plain"].startswith("a page\n[its other forms could not be sent: ")
+    assert (shown.display_id, seen.text(), seen.complete.status) == ("d", "after\n", "ok")
 
 
 # -- threads, tasks, the loop ---------------------------------------------------------------------
