@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Callable, Optional
 
+from ..errors import TargetError
 from ..process.tree import MARK
 from ..worker.frames import Frame, FrameDecoder, FrameType, pack
 from ..worker.shared import SharedState
@@ -80,9 +81,14 @@ class WorkerProcess:
                     start_new_session=True,
                     preexec_fn=_before_exec,
                 )
-            except BaseException:
+            except BaseException as exc:
                 ours.close()
                 os.close(words)
+                if isinstance(exc, FileNotFoundError):
+                    raise TargetError(
+                        f"{exc.filename}, with which this session began, is not there any more: "
+                        "put it back, or close the session, and the next one begins anew"
+                    ) from exc
                 raise
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             ours.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
@@ -242,7 +248,7 @@ def describe_end(code: int) -> str:
 
 def describe_failure(exc: Exception) -> str:
     """Why something could not be begun, for people."""
-    if not isinstance(exc, OSError):
+    if not isinstance(exc, OSError) or exc.strerror is None:  # errors of ours are OSErrors, too
         return str(exc)
     hint = _HINTS.get(exc.errno or 0, "")
     where = f" ({exc.filename})" if exc.filename else ""

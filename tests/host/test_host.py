@@ -460,6 +460,22 @@ def test_the_worker_gets_directory_and_environment(
     assert text == f"{tmp_path} yes None\n"
 
 
+def test_what_the_session_began_with_is_named_when_it_is_gone(
+    make: Callable[..., RunningHost], tmp_path: Path
+) -> None:
+    directory = tmp_path / "work"
+    directory.mkdir()
+    client = make(cwd=str(directory)).client()
+    client.run(f"import os\nos.rmdir({str(directory)!r})\nos._exit(0)", "zero")
+    complete = client.run("1", "one").complete
+    assert complete.error == (
+        f"it could not be started: {directory}, with which this session began, is not there any more: "
+        "put it back, or close the session, and the next one begins anew"
+    )
+    directory.mkdir()
+    assert client.run("1", "two").complete.success
+
+
 def test_the_worker_runs_under_another_interpreter(make: Callable[..., RunningHost]) -> None:
     version = next(version for version in VERSIONS if version in interpreters())
     python = interpreters()[version]
