@@ -17,15 +17,15 @@ from typing import Any, NamedTuple, Optional
 from ..messages import CompleteMessage
 from ..wire import numbered, unnumbered
 from .disk import APPEND, CREATE, Disk, hidden
+from .kept import KEPT_LIMIT, KeptFile
 from .segments import Segment, Trim, gap_line, last_of, output_of, whole_end
-from .spool_reader import CLOSED, KEPT, STATUS, TRIM, TRIMMED, Record, SpoolReader, StoredSpool
+from .spool_reader import CLOSED, KEPT, STATUS, TRIM, Record, SpoolReader, StoredSpool
 from .status import STATUS_SIZE, SpoolStatus, dump_status
 
 __all__ = ("Spool",)
 
 _SEGMENT = 8 << 20
 _BATCH = 1 << 20  # bytes that wait for a commit at most
-_KEPT_LIMIT = 64 << 20  # bytes of messages that outlive their segment, or wait for room on the disk
 _END_SIZE = 64 << 10  # bytes reserved for the messages at the end
 _TRIM_SIZE = 4 << 10
 _END, _OPEN, _REQUEST = "end.reserve", "open", "request.json"
@@ -77,12 +77,7 @@ class Spool(Record):
         self._waiting: list[_Entry] = []
         self._waiting_bytes = 0
         self._reason = ""  # why something was lost last
-        self._kept_waiting: list[bytes] = []  # lines not in the file of kept ones yet
-        self._unsafe = 0  # the first message among them: its segment must not go yet
-        self._kept_bytes = 0  # of the messages kept, waiting or not
-        self._kept_size = 0  # of their file
-        self._kept_last = 0  # the message before the next gap in it
-        self._kept_output = 0  # bytes of output before that gap
+        self._kept = KeptFile(self.path(KEPT), self.execution_id, disk)
         self._news = False
         self._status_due = False  # the status of the end could not be written
 
@@ -145,7 +140,7 @@ class Spool(Record):
             directory, status, limit=unbounded, free_bytes=0, free_share=0.0, disk=disk, segment=unbounded
         )
         spool.trim = stored.trim
-        spool._kept_bytes = _KEPT_LIMIT
+        spool._kept = KeptFile(spool.path(KEPT), spool.execution_id, disk, limit=0)
         for segment in stored.segments:
             spool._take(segment, newest=segment is stored.segments[-1])
         return spool
@@ -255,7 +250,7 @@ class Spool(Record):
         return SpoolReader(self, after, follow)
 
     def kept_size(self, descriptor: int) -> int:
-        return self._kept_size
+        return self._kept.size
 
     # -- what waits goes to the disk ---------------------------------------------------------
 
@@ -271,10 +266,9 @@ class Spool(Record):
                     exc = again
             if self._waiting:
                 self._reason = f"the record could not be written: {exc.strerror}"
-                self._waiting = self._squashed(_KEPT_LIMIT)
+                self._waiting = self._squashed(KEPT_LIMIT)
         self._waiting_bytes = 0
-        if self._kept_waiting:
-            self._store_kept()
+        self._kept.store()
 
     def _store(self) -> None:
         """Raises :class:`OSError` when not all was written; whole messages that were, are."""
@@ -312,7 +306,7 @@ class Spool(Record):
         written, self._waiting = self._waiting[:count], self._waiting[count:]
         for entry in written:
             if entry.kept and len(self.segments) > 1:
-                self._keep(entry, self._written_output + output)
+                self._kept.add(entry.line, entry.first, self._written_output + output)
             output += entry.output
         segment.size += whole
         self._written_output += output
@@ -325,7 +319,7 @@ class Spool(Record):
             self.segments[-1].end_output = segment.output
         self.segments.append(segment)
         if len(self.segments) == 2 and self.trim is None:
-            self._kept_last, self._kept_output = segment.first - 1, segment.output
+            self._kept.begin(segment.first - 1, segment.output)
 
     def _repair(self, segment: Segment) -> None:
         """Cut off what a failed write left behind what readers see; until then nothing is written."""
@@ -437,7 +431,7 @@ class Spool(Record):
 
     def _excess(self) -> int:
         """Bytes that are too many: for the limit, or for what is to stay free on the disk."""
-        excess = sum(segment.size for segment in self.segments) + self._kept_size - self._limit
+        excess = sum(segment.size for segment in self.segments) + self._kept.size - self._limit
         try:
             free, total = self._disk.free(self.directory)
         except OSError:
@@ -446,11 +440,10 @@ class Spool(Record):
 
     def _trim(self, excess: int) -> bool:
         """Remove the oldest segments but the first, as many as it takes; whether any went."""
-        if self._kept_waiting:
-            self._store_kept()
+        self._kept.store()
         count = freed = 0
         for segment, behind in zip(self.segments[1:], self.segments[2:]):
-            if freed >= excess or 0 < self._unsafe < behind.first:
+            if freed >= excess or 0 < self._kept.unsafe < behind.first:
                 break
             freed += segment.size
             count += 1
@@ -469,44 +462,9 @@ class Spool(Record):
         self.segments = [self.segments[0], *self.segments[1 + count :]]
         for segment in gone:
             self._disk.discard(self.path(segment.name))
-        if self._kept_waiting:
-            self._store_kept()
+        self._kept.store()
         try:
             self._disk.reserve_file(path + ".reserve", _TRIM_SIZE)
         except OSError:
             pass  # then the next time needs room of its own
         return True
-
-    def _keep(self, entry: _Entry, output: int) -> None:
-        """What is never dropped goes to a file of its own as well, with a gap before it."""
-        if self._kept_bytes + len(entry.line) > _KEPT_LIMIT:
-            return
-        if entry.first > self._kept_last + 1:
-            self._kept_waiting.append(
-                gap_line(
-                    self.execution_id,
-                    self._kept_last + 1,
-                    entry.first - 1,
-                    output - self._kept_output,
-                    TRIMMED,
-                    time.time(),
-                )
-            )
-        self._kept_waiting.append(entry.line)
-        self._unsafe = self._unsafe or entry.first
-        self._kept_bytes += len(entry.line)
-        self._kept_last, self._kept_output = entry.last, output + entry.output
-
-    def _store_kept(self) -> None:
-        data = b"".join(self._kept_waiting)
-        try:
-            descriptor = self._disk.open(self.path(KEPT), APPEND | os.O_CREAT)
-            try:
-                self._disk.truncate(descriptor, self._kept_size)  # what failed the last time
-                self._disk.write_all(descriptor, data)
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return  # the next time
-        self._kept_size += len(data)
-        self._kept_waiting, self._unsafe = [], 0
