@@ -46,6 +46,7 @@ def test_rows_come_unasked_while_the_cell_runs_and_a_record_stays(any_notebook: 
     notebook.until(lambda: cell in notebook.replies)
     notebook.until(lambda: area.status["state"] == "ok")
     assert area.texts == ["first", "second", "42"]
+    notebook.until(lambda: cell in notebook.idle)
     (record,) = notebook.displays(cell)
     assert set(record) == {"text/html", "text/plain"}
     assert "first\nsecond\n42" in record["text/plain"]

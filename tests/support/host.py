@@ -231,7 +231,7 @@ def running_hosts() -> Iterator[Callable[..., RunningHost]]:
     hosts: list[RunningHost] = []
 
     def make(**options: Any) -> RunningHost:
-        hosts.append(RunningHost(f"test-{len(hosts)}", **options))
+        hosts.append(RunningHost(f"test-{os.getpid()}-{len(hosts)}", **options))
         return hosts[-1]
 
     with isolated():
