@@ -60,22 +60,23 @@ class MainThread:
 
     def serve(self) -> None:
         """Do jobs until None comes. Raises what keeps it from waiting for one."""
-        failed = False  # to wait, the last time
+        failed = 0  # times in a row, to wait
         while True:
             try:
                 self.interrupts.install()
                 job = self._next()
             except (KeyboardInterrupt, SystemExit):
                 continue  # of a task in the background, or of a handler that user code has left
-            except Exception:  # a loop that user code has broken: with a new one it may go on
-                if failed:
+            except Exception:  # of a handler, again; or user code has broken the loop
+                failed += 1
+                if failed > 2:
                     raise
-                failed = True
-                self._new_loop()
+                if failed > 1:
+                    self._new_loop()
                 continue
             if job is None:
                 return
-            failed = False
+            failed = 0
             try:
                 job()
             except (KeyboardInterrupt, SystemExit):
@@ -110,20 +111,35 @@ class MainThread:
         asyncio.set_event_loop(self.loop)
 
     def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run the loop until ``coroutine`` has ended. An interrupt cancels it, or raises in its code."""
+        """Run the loop until ``coroutine`` has ended. An interrupt cancels it, or raises in its code.
+
+        Raises what the coroutine does, or what a signal's handler of user code has raised meanwhile.
+        """
         self._mend_loop()
-        task = self.loop.create_task(coroutine)
+        loop = self.loop
+        task = loop.create_task(coroutine)
+        task.add_done_callback(lambda _: loop.stop())
         self.interrupts.task(task)
-        while not task.done() and not self.loop.is_closed():
-            try:
-                self.loop.run_until_complete(task)
-            except KeyboardInterrupt:  # in its code; or in what others have left on the loop
-                self.interrupts.cancelled = True
-                task.cancel()
-            except BaseException:  # its own is looked at below; what others raise is theirs
-                if not task.done() and not self.loop.is_closed():
-                    continue
-        self.interrupts.task(None)
+        raised: Optional[Exception] = None  # not by a task or a callback: the loop keeps those
+        try:
+            while not task.done() and not loop.is_closed():
+                try:
+                    loop.run_forever()
+                except KeyboardInterrupt:  # in its code; or in what others have left on the loop
+                    self.interrupts.cancelled = True
+                    task.cancel()
+                except SystemExit:
+                    pass  # its own is its result; that of others is theirs
+                except Exception as exc:
+                    if raised is not None:  # again: user code has broken the loop
+                        self._new_loop()
+                        raise
+                    raised = exc
+                    task.cancel()
+        finally:
+            self.interrupts.task(None)
+        if raised is not None:
+            raise raised
         return task.result()
 
 

@@ -7,8 +7,10 @@ import platform
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from support.host import wait_until
 from support.interpreters import VERSIONS, interpreters
 from support.worker import Worker
 
@@ -346,6 +348,30 @@ def test_a_worker_that_cannot_go_on_leaves_or_goes_on(own_worker: Worker, code: 
         assert own_worker.process.wait(10) != 0
     else:
         assert own_worker.run("await asyncio.sleep(0.01); 'on'").complete.status == "ok"
+
+
+def test_code_that_awaits_on_a_loop_that_it_has_broken_has_an_error(own_worker: Worker) -> None:
+    own_worker.run("import asyncio, os")
+    seen = own_worker.run("os.close(asyncio.get_event_loop()._selector.fileno())\nawait asyncio.sleep(0.01)")
+    assert (seen.complete.status, seen.of(ErrorMessage)[0].name) == ("error", "OSError")
+    assert own_worker.run("await asyncio.sleep(0.01); 'on'").complete.status == "ok"
+
+
+def test_the_exception_of_a_signal_handler_is_that_of_the_code_that_awaits(own_worker: Worker, tmp_path: Path) -> None:
+    called = tmp_path / "called"
+    own_worker.run(
+        "import asyncio, os, signal\nkept = asyncio.get_event_loop().create_task(asyncio.sleep(1000))\n"
+        f"def handler(*_): os.mkdir({str(called)!r}); raise TimeoutError('too long')\n"
+        "signal.signal(signal.SIGALRM, handler); None"
+    )
+    seen = own_worker.run("signal.setitimer(signal.ITIMER_REAL, 0.05)\nawait asyncio.sleep(1000)")
+    (error,) = seen.of(ErrorMessage)
+    assert (error.name, error.value) == ("TimeoutError", "too long")
+    called.rmdir()
+    own_worker.process.send_signal(signal.SIGALRM)  # now nobody awaits
+    wait_until(called.exists)
+    seen = own_worker.run("kept.get_loop() is asyncio.get_event_loop(), kept.done()")
+    assert seen.of(ResultMessage)[0].data["text/plain"] == "(True, False)"
 
 
 def test_a_worker_whose_engine_has_failed_says_so_and_leaves(own_worker: Worker) -> None:
