@@ -58,14 +58,18 @@ _ENDS: dict[str, set[str]] = {  # what a tag ends that has no end tag of its own
     "li": {"li"},
     "dt": {"dt", "dd"},
     "dd": {"dt", "dd"},
-    "td": {"td", "th"},
-    "th": {"td", "th"},
-    "tr": {"tr", "caption", "colgroup"},
-    **dict.fromkeys(_SECTIONS, _SECTIONS | {"tr", "caption", "colgroup"}),
     **dict.fromkeys("blockquote details div dl figure h1 h2 h3 h4 h5 h6 hr ol p pre table ul".split(), {"p"}),
 }
 _HOLDS = set("blockquote details div dl figure ol table ul".split())  # what is around these goes on
 _CELLS = {"td", "th"}
+_TABLE = {"table", "colgroup", "tr", *_SECTIONS}  # in which only these may be
+_IN_TABLE: dict[str, set[str]] = {  # and each of these only in one of these
+    **dict.fromkeys(("caption", "colgroup", *_SECTIONS), {"table"}),
+    "col": {"table", "colgroup"},
+    "tr": {"table", *_SECTIONS},
+    **dict.fromkeys(_CELLS, {"table", "tr", *_SECTIONS}),
+}
+_SCOPE = {"table", "caption", *_CELLS}  # what is in these closes nothing around them
 
 # Each alternative takes all that it has looked at, so that nothing is looked at twice.
 _TOKEN = re.compile(
@@ -106,7 +110,7 @@ class _Writer:
                 if not token["close"]:
                     self._begin(name, token["rest"])
                 elif name in self._open:
-                    self._close({name})
+                    self._close({name}, {"table"} if name == "table" or name in _IN_TABLE else _SCOPE)
             too_deep = len(self._open) > _DEEPEST or self._formatting > _MOST_FORMATTING
             if too_deep or count >= _MOST_TAGS or self._room < 0:
                 return None
@@ -120,9 +124,20 @@ class _Writer:
         self._parts.append(text.replace("<", "&lt;"))
 
     def _begin(self, name: str, rest: str) -> None:
-        if name in _ENDS:
-            self._close(_ENDS[name], _HOLDS if name not in _CELLS else {"table"})
+        if name in _IN_TABLE:
+            if "table" not in self._open:
+                return
+            while self._open[-1] not in _IN_TABLE[name]:
+                self._pop()
+        elif self._open and self._open[-1] in _TABLE:
+            return  # the parser would move it out of the table, perhaps to where it cannot be
+        elif name == "a":  # in a link there is none but in the cell of a table: the parser would move it
+            self._close({"a"}, _SCOPE - {"table"})
+        elif name in _ENDS:
+            self._close(_ENDS[name], _HOLDS)
         self._parts.append(f"<{name}{''.join(self._attributes(name, rest))}>")
+        if name == "pre":
+            self._parts.append("\n")  # the parser drops one, and so does that of the page
         if name not in _VOID:
             self._open.append(name)
             self._formatting += name in _FORMATTING

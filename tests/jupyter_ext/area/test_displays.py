@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_ext.area.displays import Displays, front_end_part, needs_front_end, safe_bundle, size_of
@@ -210,7 +210,19 @@ _pieces = st.sampled_from(
 )
 
 
+def test_what_has_no_end_tags_ends_where_the_parser_ends_it() -> None:
+    table = "<table><thead><tr><th>a<th>b<tbody><tr><td>1<td><ul><li>2<li>3</table>after"
+    row = "<tr><td>1</td><td><ul><li>2</li><li>3</li></ul></td></tr>"
+    whole = f"<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>{row}</tbody></table>after"
+    assert _html(table) == whole
+    assert _html("<pre>\n\n  x</pre>") == "<pre>\n\n  x</pre>"  # the page drops the first line end
+
+
 @given(st.lists(_pieces, max_size=40).map("".join))
+@example("<a\thref='https://x/'><table><a\thref='https://x/'>")
+@example("<a\thref='https://x/'><table><tr><td><a\thref='https://x/'>1</a></td><a\thref='https://x/'>2")
+@example("<dd><table><dt>")
+@example("<pre>\n\nx")
 def test_what_is_safe_stays_as_it_is(html: str) -> None:
     cleaned = _html(html)
     assert _html(cleaned) == cleaned
