@@ -18,6 +18,8 @@ KERNELS_READY := $(OLD_KERNELS:%=.kernels/%/.ready)
 export PYREPL_STREAM_KERNELS := $(CURDIR)/.kernels
 
 PYTEST_ARGS ?=
+# Files, so that the tests of one share what it starts: servers, kernels, a browser.
+SIDE_BY_SIDE ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # The interpreters besides the venv's own that `make soak` runs the suite under, where they are found:
 # the routing of output rests on how CPython does things. The notebook's tests run in the venv alone.
@@ -43,7 +45,7 @@ lab: $(READY)
 	$(BIN)/python -m jupyter lab $(LAB_ARGS) notebooks/quickstart.ipynb
 
 test: $(READY) $(KERNELS_READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 # All three run, so that one call shows all findings.
 lint: $(READY)
