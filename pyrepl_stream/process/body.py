@@ -19,10 +19,11 @@ from ..errors import BufferOverflowError, PyreplStreamError, UsageError
 from ..messages import CompleteMessage, ErrorMessage, LogMessage, StreamType
 from .activity import Idle
 from .call import Call, CallThread
-from .child import Child, Ended, OpenTerminal
+from .child import Child, Ended
 from .command import Command
 from .ending import DEFAULT_GRACE, Ending, Grace, check_grace
 from .pump import Pump, make_pump
+from .streams import OpenTerminal
 from .terminal import open_terminal
 
 __all__ = ("ProcessBody", "Part", "Retry")

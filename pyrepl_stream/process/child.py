@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Protocol, Union
+from typing import Callable, Optional, Protocol, Union
 
 from ..errors import LineTooLongError, UsageError
 from ..messages import StreamType
@@ -19,12 +19,11 @@ from .activity import Idle, Watch
 from .command import Command, check_size, encodable
 from .ending import Ending
 from .pump import Event, Pump, make_pump
-from .terminal import MAX_LINE, Terminal, TerminalUnavailable, open_terminal
+from .streams import OpenTerminal, Streams
+from .terminal import MAX_LINE, open_terminal
 from .tree import Tree, marked, reap_adopted
 
-__all__ = ("Child", "Owner", "Ended", "OpenTerminal")
-
-OpenTerminal = Callable[[tuple[int, int]], Terminal]
+__all__ = ("Child", "Owner", "Ended")
 
 _LINGER = 0.2  # seconds of quiet after the command's end that mean that nothing more comes
 _LINGER_AT_MOST = 2.0  # seconds after the command's end that its background children are waited for
@@ -85,11 +84,8 @@ class Child:
         self._mark = mark
         self._environment = environment
         self._keep_tail = keep_tail
-        self._open_terminal = open_terminal
         self._pump = make_pump()
-        self._terminals: list[Terminal] = []
-        self._ours: list[int] = []  # our ends, until the pump has them
-        self._theirs: list[int] = []  # the command's ends, until it has them
+        self._streams = Streams(command, self._warn, open_terminal)
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._tree: Optional[Tree] = None
         self._watch: Optional[Watch] = None
@@ -160,48 +156,42 @@ class Child:
     def start(self) -> None:
         """Start the command. Raises :class:`OSError` when the system does not."""
         try:
-            outputs = self._open_outputs()
-            stdin, feed = self._open_input()
-            self._spawn(outputs, stdin)
+            self._streams.open()
+            self._spawn()
         except BaseException:
             self.close()
             raise
         try:
-            self._attach(outputs, feed)
+            self._attach()
         except BaseException:
             self.abandon()
             raise
 
-    def _spawn(self, outputs: dict[StreamType, tuple[int, int]], stdin: Any) -> None:
-        command = self._command
+    def _spawn(self) -> None:
+        command, streams = self._command, self._streams
         self._process = subprocess.Popen(
             self._words(),
             cwd=command.cwd,
             env=marked(
-                command.environment(terminal=bool(self._terminals), base=self._environment), self._mark
+                command.environment(terminal=bool(streams.terminals), base=self._environment), self._mark
             ),
-            stdin=stdin,
-            stdout=outputs[StreamType.STDOUT][1],
-            stderr=outputs.get(StreamType.STDERR, outputs[StreamType.STDOUT])[1],
+            stdin=streams.stdin,
+            stdout=streams.stdout,
+            stderr=streams.stderr,
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._tree = Tree(self._process.pid, self._mark)
 
-    def _attach(self, outputs: dict[StreamType, tuple[int, int]], feed: Optional[int]) -> None:
+    def _attach(self) -> None:
         """The command runs: take what is ours, and let go of what is its."""
         assert self._process is not None and self._tree is not None
-        command = self._command
-        for descriptor in self._theirs:
-            os.close(descriptor)
-        self._theirs.clear()
-        for terminal in self._terminals:
-            terminal.close_slave()
-        self._ours.clear()  # from here on they are the pump's
-        for stream, (ours, _) in outputs.items():
+        command, streams = self._command, self._streams
+        streams.started()
+        for stream, ours in streams.outputs.items():
             self._pump.read_from(ours, stream)
-        if feed is not None:
-            self._pump.feed_to(feed)
+        if streams.feed is not None:
+            self._pump.feed_to(streams.feed)
         if isinstance(command.stdin, (str, bytes)):
             stdin = command.stdin
             self._pump.feed(stdin if isinstance(stdin, bytes) else encodable("stdin", stdin))
@@ -251,82 +241,32 @@ class Child:
 
     def close(self) -> None:
         """Close all descriptors. A terminal that somebody still has hangs up."""
-        for descriptor in (*self._ours, *self._theirs):
-            os.close(descriptor)
-        self._ours.clear()
-        self._theirs.clear()
         self._pump.close()
-        for terminal in self._terminals:
-            terminal.close()
+        self._streams.close()
 
     # -- its parts ---------------------------------------------------------------------------
 
     def _takes_lines(self) -> bool:
         if self._process is None:
             return True  # as a terminal begins
-        return bool(self._terminals) and self._terminals[0].takes_lines()
+        terminal = self._streams.asking
+        return terminal is not None and terminal.takes_lines()
 
     def _end_input(self) -> None:
-        if self._terminals and self._command.interactive:
+        terminal = self._streams.asking
+        if terminal is not None:
             # A terminal has no end to close: this character is one, to a program that reads lines.
             # After an unfinished line the first one only hands over that line.
-            self._pump.feed(self._terminals[0].end_of_input() * (2 if self._input_line else 1))
+            self._pump.feed(terminal.end_of_input() * (2 if self._input_line else 1))
         else:
             self._pump.end_feed()
 
-    def _open_outputs(self) -> dict[StreamType, tuple[int, int]]:
-        """For each stream that is told apart: the end that is read, and the command's."""
-        command = self._command
-        outputs: dict[StreamType, tuple[int, int]] = {}
-        streams = [StreamType.STDOUT] if command.stderr == "merge" else list(StreamType)
-        for stream in streams:
-            wants = command.pty and (stream is StreamType.STDOUT or command.stderr == "pty")
-            terminal = self._terminal() if wants else None
-            if terminal is None:
-                outputs[stream] = self._pipe()
-            else:
-                assert terminal.slave is not None
-                outputs[stream] = self._own(os.dup(terminal.master)), terminal.slave
-        return outputs
-
-    def _own(self, descriptor: int) -> int:
-        self._ours.append(descriptor)
-        return descriptor
-
-    def _pipe(self) -> tuple[int, int]:
-        """A pipe from the command to us."""
-        ours, theirs = os.pipe()
-        self._theirs.append(theirs)
-        return self._own(ours), theirs
-
-    def _terminal(self) -> Optional[Terminal]:
-        try:
-            terminal = self._open_terminal(self._command.size)
-        except TerminalUnavailable as exc:
-            self._warn(f"no terminal is to be had ({exc}): it runs on pipes, and may buffer its output")
-            return None
-        self._terminals.append(terminal)
-        return terminal
-
-    def _open_input(self) -> tuple[Any, Optional[int]]:
-        """What the command gets as standard input, and where we write to it."""
-        stdin = self._command.stdin
-        if stdin is not None and not isinstance(stdin, (str, bytes)):
-            return stdin, None
-        if stdin is not None and not stdin:
-            return subprocess.DEVNULL, None
-        if self._command.interactive and self._terminals:
-            return self._terminals[0].slave, self._own(os.dup(self._terminals[0].master))
-        theirs, ours = os.pipe()
-        self._theirs.append(theirs)
-        return theirs, self._own(ours)
-
     def _words(self) -> Union[str, list[str]]:
         words = self._command.program
-        if self._command.interactive and self._terminals and isinstance(words, list):
+        if self._streams.asking is not None and isinstance(words, list):
             # The leader of a session gets the first terminal that it opens as its own. `Popen` has no
             # step for that, and Python code between fork and exec may hang in a process with threads.
-            return ["/bin/sh", "-c", 'exec 3<>"$0" 3>&- && exec "$@"', self._terminals[0].name, *words]
+            return ["/bin/sh", "-c", 'exec 3<>"$0" 3>&- && exec "$@"', self._streams.asking.name, *words]
         return words
 
     def _warn(self, text: str) -> None:
@@ -335,9 +275,9 @@ class Child:
     def _resize(self) -> None:
         size, self._size = self._size, None
         assert size is not None
-        for terminal in self._terminals:
+        for terminal in self._streams.terminals:
             terminal.resize(size)
-        if self._terminals and not self._command.interactive and self._tree is not None:
+        if self._streams.terminals and not self._command.interactive and self._tree is not None:
             self._tree.signal(signal.SIGWINCH)  # no process has it as its own: the kernel tells nobody
 
     def _take(self, events: list[Event]) -> None:
@@ -428,11 +368,12 @@ class Child:
         self._end_the_rest()
 
     def _ask_if_waiting(self) -> None:
-        if not self._command.interactive or self._asked or self._tree is None or not self._terminals:
+        terminal = self._streams.asking
+        if terminal is None or self._asked or self._tree is None:
             return
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _QUESTION
-            self._asked = self._tree.awaits_input(self._terminals[0].name, prompted=bool(self._line))
+            self._asked = self._tree.awaits_input(terminal.name, prompted=bool(self._line))
             if self._asked:  # once, until it prints again
                 prompt = self._line.decode("utf-8", "replace")
                 self._owner.ask(prompt, _SECRET.search(prompt) is not None, self._answer)
