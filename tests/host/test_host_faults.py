@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -280,22 +281,22 @@ def alive(pid: int) -> bool:
 
 CHILDREN = """
 import os, subprocess, sys
-subprocess.Popen(['sleep', '1001'], start_new_session=True)
-subprocess.Popen('(setsid sleep 1002 &) ; env -i sleep 1003', shell=True)
+subprocess.Popen(['sleep', '1001.MINE'], start_new_session=True)
+subprocess.Popen('(setsid sleep 1002.MINE &) ; env -i sleep 1003.MINE', shell=True)
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execvp('sleep', ['sleep', '1004'])
+        os.execvp('sleep', ['sleep', '1004.MINE'])
     os._exit(0)
 print('go', flush=True)
 import time
 time.sleep(1000)
-"""
+""".replace("MINE", str(os.getpid()))  # other tests have sleepers, too
 
 
 def sleepers() -> set[str]:
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return {line for line in listing.splitlines() if line.startswith("sleep 100")}
+    return {line for line in listing.splitlines() if re.fullmatch(rf"sleep 100\d\.{os.getpid()}", line)}
 
 
 @pytest.mark.parametrize("how", ["close", "SIGTERM"])

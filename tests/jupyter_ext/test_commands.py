@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.kernels import Cell, Kernel, is_alive
@@ -75,9 +76,17 @@ def test_verbose_says_what_runs_and_how_it_ended(any_kernel: Kernel) -> None:
     assert "error, exit code 3 after" in said
 
 
-def test_without_streaming_it_comes_all_at_once_at_the_end(any_kernel: Kernel) -> None:
-    cell = any_kernel.run("%%remote_stream --shell --no-streaming\necho a; sleep 0.5; echo b")
-    assert [content["text"] for content in cell.of("stream")] == ["a\nb\n"]
+def test_without_streaming_it_comes_all_at_once_at_the_end(any_kernel: Kernel, tmp_path: Path) -> None:
+    printed = tmp_path / "printed"
+    early: list[str] = []
+
+    def look(message: dict[str, Any], cell: Cell) -> None:
+        if message["msg_type"] == "stream" and not printed.exists():
+            early.append(message["content"]["text"])
+
+    code = f"%%remote_stream --shell --no-streaming\necho a; sleep 0.5; echo b; touch {printed}"
+    assert any_kernel.run(code, on_message=look).text() == "a\nb\n"
+    assert early == []
 
 
 def test_a_command_can_be_written_to_from_another_cell(any_kernel: Kernel) -> None:
