@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from types import FrameType
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 
 from pyrepl_stream import Execution, InputRequestMessage, wait_async
 
+from .interrupting import interrupts_call
 from .viewing import View
 from .watching import Reply, answer
 
@@ -26,7 +25,7 @@ async def watch_awaited(view: View, execution: Execution) -> None:
     except (anyio.get_cancelled_exc_class(), KeyboardInterrupt):
         execution.interrupt()  # the kernel was interrupted: see the run to its end
         # The kernel turns only the first interrupt of a cell into a cancellation.
-        with _interrupts(lambda number, frame: execution.interrupt()):  # it hurries its end
+        with interrupts_call(lambda number, frame: execution.interrupt()):  # it hurries its end
             async for _ in _requests(view):
                 pass  # it gets no more input
 
@@ -42,7 +41,7 @@ async def leave_awaited(view: View, reply: Reply, on_interrupt: Callable[[], obj
 async def _answer_all(view: View, reply: Reply) -> None:
     async for request in _requests(view):
         # A cancellation, which the kernel makes of an interrupt, does not come before there is an answer.
-        with _interrupts(signal.default_int_handler):
+        with interrupts_call(signal.default_int_handler):
             answer(reply, request)
 
 
@@ -58,17 +57,3 @@ async def _requests(view: View) -> AsyncIterator[InputRequestMessage]:
         if request is None:
             return
         yield request
-
-
-@contextlib.contextmanager
-def _interrupts(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Meanwhile, an interrupt of this process calls ``handler``."""
-    try:
-        before = signal.signal(signal.SIGINT, handler)
-    except ValueError:  # not in the main thread, which is the one that is interrupted
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

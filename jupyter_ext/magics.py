@@ -14,6 +14,7 @@ from .awaiting import watch_awaited
 from .configuration import RemoteStream
 from .connections import Connections
 from .failure import failure_of
+from .interrupting import HeldInterrupt
 from .late import LateUpdates
 from .management import Management
 from .management import help_text as management_help
@@ -50,10 +51,11 @@ class RemoteStreamMagics(Magics):
     def remote_stream(self, line: str, cell: str) -> None:
         publisher = publisher_for(self._shell, self._late)
         arguments = parse(line)
-        with in_place():
-            started = self._start(cell, arguments, publisher, awaited=False)
+        with in_place(), HeldInterrupt() as held:
+            started = self._start(cell, arguments, publisher, held)
             if started is not None:
-                watch(started.view, started.execution.input, on_interrupt=started.execution.interrupt)
+                execution = started.execution
+                watch(started.view, execution.input, on_interrupt=execution.interrupt, held=held)
         self._end(started, arguments, publisher)
 
     remote_stream.__doc__ = "Run the cell in a session, and show its output live.\n\n" + help_text()
@@ -80,7 +82,7 @@ class RemoteStreamMagics(Magics):
     async def _run_awaited(self, line: str, cell: str) -> None:
         publisher = publisher_for(self._shell, self._late)
         arguments = parse(line)
-        started = self._start(cell, arguments, publisher, awaited=True)
+        started = self._start(cell, arguments, publisher)
         if started is not None:
             await watch_awaited(started.view, started.execution)
         self._end(started, arguments, publisher)
@@ -99,10 +101,10 @@ class RemoteStreamMagics(Magics):
         self._connections.close()
 
     def _start(
-        self, cell: str, arguments: Arguments, publisher: Publisher, *, awaited: bool
+        self, cell: str, arguments: Arguments, publisher: Publisher, held: HeldInterrupt | None = None
     ) -> Started | None:
         """Start the run and its view. None when nobody is to wait for the end."""
-        started = self._starter.start(cell, arguments, publisher, awaited=awaited)
+        started = self._starter.start(cell, arguments, publisher, held)
         if arguments.detach and not started.view.live:
             publisher.text("stdout", f"[execution {started.name} runs detached]\n")
         return None if arguments.detach else started

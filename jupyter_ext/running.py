@@ -19,6 +19,7 @@ from .arguments import Arguments
 from .commands import CellCommand, command_of
 from .configuration import RemoteStream
 from .connections import Connections
+from .interrupting import HeldInterrupt
 from .output import processors_of
 from .publisher import Publisher
 from .showing import Showing
@@ -54,9 +55,11 @@ class Starter:
         self._connections = connections
         self._showing = showing
 
-    def start(self, cell: str, arguments: Arguments, publisher: Publisher, *, awaited: bool) -> Started:
-        """``awaited``: the kernel is free meanwhile. Raises IPython's :class:`UsageError` for what cannot
-        be run."""
+    def start(
+        self, cell: str, arguments: Arguments, publisher: Publisher, held: HeldInterrupt | None = None
+    ) -> Started:
+        """``held`` is for a cell that blocks: it holds interrupts from when there is something to interrupt;
+        else the kernel is free meanwhile. Raises IPython's :class:`UsageError` for what cannot be run."""
         if not cell.strip():
             raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
         command = command_of(cell, arguments) if arguments.is_command else None
@@ -75,15 +78,20 @@ class Starter:
                 publisher=publisher,
                 look=self._configuration.look(arguments),
                 show_errors=arguments.no_raise or arguments.detach,
-                awaited=awaited,
+                awaited=held is None,
                 output=settings,
             )
-            way = start(self._shell, self._connections, arguments, events, show)
+            hold = held.hold if held is not None else _nothing
+            way = start(self._shell, self._connections, arguments, events, show, hold)
             started = way.start(cell, command, processors)
         except (pyrepl_stream.UsageError, pyrepl_stream.TargetError, pyrepl_stream.UnsafePathError) as exc:
             raise UsageError(f"%%remote_stream: {exc}") from None
         started.view.start()
         return started
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Way:
@@ -94,12 +102,14 @@ class _Way:
         arguments: Arguments,
         events: list[EventMessage],
         show: Callable[[Source, Header], Painter],
+        hold: Callable[[], object],
     ) -> None:
         self._shell = shell
         self._connections = connections
         self._arguments = arguments
         self._events = events
         self._show = show
+        self._hold = hold  # the cell's interrupts
 
     def _painter(self, source: Source, cell: str) -> Painter:
         arguments = self._arguments
@@ -139,8 +149,9 @@ class _InThread(_Way):
                 self._view(execution, self._painter(of_thread(execution), cell))
             ),
         }
+        code = self._shell.transform_cell(cell) if command is None else ""
+        self._hold()
         if command is None:
-            code = self._shell.transform_cell(cell)
             execution = session.execute(code, timeout=arguments.timeout, **common)
         else:
             execution = session.launch(command.body, cell, timeout=command.timeout, **common)
@@ -159,6 +170,7 @@ class _InSession(_Way):
             "processors": processors,
             "streaming": not arguments.no_streaming,
         }
+        self._hold()
         if command is None:
             # As it is: the worker has an IPython of its own, or has none and knows no magics.
             execution = session.execute(cell, timeout=arguments.timeout, **common)

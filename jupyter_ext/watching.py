@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 import pyrepl_stream
 from pyrepl_stream import InputRequestMessage
 
+from .interrupting import HeldInterrupt
 from .viewing import View
 
 __all__ = ("Reply", "answer", "watch")
@@ -20,10 +21,17 @@ Reply = Callable[[str | None, InputRequestMessage], object]
 """Answers a question: :meth:`Execution.input`."""
 
 
-def watch(view: View, reply: Reply, *, on_interrupt: Callable[[], object]) -> None:
-    """Wait until ``view`` has shown all; ``on_interrupt`` is called when the cell is interrupted."""
+def watch(
+    view: View, reply: Reply, *, on_interrupt: Callable[[], object], held: HeldInterrupt | None = None
+) -> None:
+    """Wait until ``view`` has shown all; ``on_interrupt`` is called when the cell is interrupted.
+
+    ``held``: the interrupts since the start of the run.
+    """
     while True:
         try:
+            if held is not None:
+                held.release()
             news = threading.Event()
             view.when_news(news.set)
             news.wait()

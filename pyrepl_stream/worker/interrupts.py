@@ -35,7 +35,14 @@ _KNOCK = signal.SIGURG  # ignored by default, so it harms nobody
 _KNOCKS = (0.005, 0.02, 0.1, 0.6, 2.0)  # seconds after a signal
 _HELD = 0.5  # seconds after which a loop that does not come round to a cancellation is held by code
 _PACKAGE = __name__.rpartition(".worker.")[0]
-_LOOP = ("asyncio.", "selectors", f"{_PACKAGE}.")
+_LOOP = ("asyncio.", f"{_PACKAGE}.")
+# What a loop calls that is written in Python; in debug mode it looks at the stack with each callback.
+_HELPERS = set(
+    "_weakrefset codecs collections concurrent contextlib encodings enum functools genericpath heapq inspect "
+    "linecache logging os posixpath re reprlib selectors socket threading tokenize traceback types warnings "
+    "weakref".split()
+)
+_INSISTED = 3  # interrupts of the same code
 # What code is in while it writes, or waits for what it has written.
 _WRITING = (
     "threading",
@@ -67,6 +74,7 @@ class Interrupts:
         """Whether the code that ran last was interrupted."""
         self.cancelled = False
         """Whether the task was cancelled by a signal."""
+        self._count = 0  # of interrupts of the code that runs
 
     def install(self) -> None:
         """Take SIGINT, again where user code has taken it."""
@@ -85,6 +93,7 @@ class Interrupts:
         self._run, self._ordinal = run, ordinal
         self.cancelled = self.raised = False
         self._asked = 0.0
+        self._count = 0
         self._guard = sys._getframe()
         try:
             return self._begin(function)
@@ -96,6 +105,11 @@ class Interrupts:
     def task(self, task: Optional[asyncio.Task[Any]]) -> None:
         """What the guarded function does is to wait for ``task``: a signal cancels it."""
         self._task = task
+
+    @property
+    def insisted(self) -> bool:
+        """Whether the code was interrupted so often that it is to be left to itself."""
+        return self._count >= _INSISTED
 
     def _begin(self, function: Callable[[], T]) -> T:
         if self._shared.interrupted == self._ordinal:  # it came before there was code to interrupt
@@ -112,7 +126,8 @@ class Interrupts:
         assert frame is not None
         task = self._task
         self.raised = True
-        if task is None or not self._is_to_cancel(frame):
+        self._count += 1
+        if task is None or self.insisted or not self._is_to_cancel(frame):
             raise KeyboardInterrupt
         self.cancelled = True
         self._asked = self._asked or time.monotonic()
@@ -182,8 +197,8 @@ class Interrupts:
 
 
 def _is_of_loop(frame: Optional[FrameType]) -> bool:
-    while frame is not None and _module_of(frame) == "threading":
-        frame = frame.f_back  # who waits there
+    while frame is not None and _module_of(frame).partition(".")[0] in _HELPERS:
+        frame = frame.f_back  # who calls them
     return frame is not None and _module_of(frame).startswith(_LOOP)
 
 

@@ -28,6 +28,7 @@ from .interrupts import Interrupts
 
 __all__ = ("CellBody", "MainThread", "Shell")
 
+_ATTEMPTS = 3  # to see whether a loop goes on
 _CONTEXTS = 100  # exceptions that are looked at, one the reason of the other; they may go in a circle
 
 Await = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -50,6 +51,7 @@ class MainThread:
         self.interrupts = interrupts
         self._jobs: deque[Optional[Callable[[], object]]] = deque()
         self._idle = False
+        self._awaited: Optional[asyncio.Task[Any]] = None
         self._new_loop()
 
     def submit(self, job: Optional[Callable[[], object]]) -> None:
@@ -60,23 +62,24 @@ class MainThread:
 
     def serve(self) -> None:
         """Do jobs until None comes. Raises what keeps it from waiting for one."""
-        failed = 0  # times in a row, to wait
+        failed = False  # the last loop: a new one may do
         while True:
             try:
                 self.interrupts.install()
                 job = self._next()
             except (KeyboardInterrupt, SystemExit):
                 continue  # of a task in the background, or of a handler that user code has left
-            except Exception:  # of a handler, again; or user code has broken the loop
-                failed += 1
-                if failed > 2:
-                    raise
-                if failed > 1:
+            except BaseException as exc:  # of a signal's handler; or user code has broken the loop
+                traceback.print_exc()
+                if not self._goes_on():
+                    if failed:
+                        raise RuntimeError("no event loop can wait") from exc
+                    failed = True
                     self._new_loop()
                 continue
             if job is None:
                 return
-            failed = 0
+            failed = False
             try:
                 job()
             except (KeyboardInterrupt, SystemExit):
@@ -110,37 +113,56 @@ class MainThread:
             self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
 
+    def _goes_on(self) -> bool:
+        """Whether the loop, from which an exception came, can go on."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self.loop.call_soon(self.loop.stop)
+                self.loop.run_forever()
+            except BaseException:  # closed, without descriptors; or the same handler again
+                continue
+            return True
+        return False
+
     def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run the loop until ``coroutine`` has ended. An interrupt cancels it, or raises in its code.
 
-        Raises what the coroutine does, or what a signal's handler of user code has raised meanwhile.
+        Raises what the coroutine does, or what a signal's handler of user code has raised meanwhile. Code
+        that takes no cancellation for an end is left to itself at the third interrupt.
         """
         self._mend_loop()
         loop = self.loop
-        task = loop.create_task(coroutine)
-        task.add_done_callback(lambda _: loop.stop())
+        task = self._awaited = loop.create_task(coroutine)
+        task.add_done_callback(self._stop_for)
         self.interrupts.task(task)
-        raised: Optional[Exception] = None  # not by a task or a callback: the loop keeps those
+        raised: Optional[BaseException] = None  # not by a task or a callback: the loop keeps those
         try:
             while not task.done() and not loop.is_closed():
                 try:
                     loop.run_forever()
                 except KeyboardInterrupt:  # in its code; or in what others have left on the loop
                     self.interrupts.cancelled = True
+                    if self.interrupts.insisted and not task.done():
+                        raise
                     task.cancel()
                 except SystemExit:
                     pass  # its own is its result; that of others is theirs
-                except Exception as exc:
-                    if raised is not None:  # again: user code has broken the loop
+                except BaseException as exc:
+                    raised = exc
+                    if not self._goes_on():
                         self._new_loop()
                         raise
-                    raised = exc
                     task.cancel()
         finally:
+            self._awaited = None
             self.interrupts.task(None)
         if raised is not None:
             raise raised
         return task.result()
+
+    def _stop_for(self, task: asyncio.Task[Any]) -> None:
+        if task is self._awaited:  # and not that of an earlier cell, whose loop was stopped by its code
+            task.get_loop().stop()
 
 
 class CellBody:

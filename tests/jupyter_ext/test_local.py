@@ -72,6 +72,29 @@ def test_stop_interrupts_what_waits_and_keeps_the_namespace(any_kernel: Kernel, 
     assert any_kernel.run("%%remote_stream\nprint(kept)").text() == "7\n"
 
 
+@pytest.mark.parametrize(
+    ("target", "moment"),
+    [
+        ("local:early", "pyrepl_stream.RemoteExecution.wait_started"),
+        ("local:early", "jupyter_ext.viewing.View.start"),
+        ("thread:", "jupyter_ext.viewing.View.start"),
+    ],
+)
+def test_an_interrupt_is_the_runs_from_the_moment_that_it_can_have_begun(
+    fresh_kernel: Kernel, target: str, moment: str
+) -> None:
+    """It comes when there is a run, and the cell has not begun to wait for it."""
+    owner, _, name = moment.rpartition(".")
+    module, _, kind = owner.rpartition(".")
+    place = f"import {module}\nowner = {module}.{kind}\nbefore = owner.{name}\n"
+    signals = "import signal\ndef then(*args):\n    result = before(*args)\n    signal.raise_signal(signal.SIGINT)\n"
+    assert fresh_kernel.run(f"%load_ext jupyter_ext\n{place}{signals}    return result\nowner.{name} = then").ok
+    cell = fresh_kernel.run(f"%%time\n%%remote_stream {target}\nwhile True: pass")
+    assert cell.reply["ename"] == "KeyboardInterrupt"
+    assert fresh_kernel.run(f"owner.{name} = before").ok
+    assert fresh_kernel.run(f"%%remote_stream {target} --plain\nprint('free')").text() == "free\n"
+
+
 @BOTH
 def test_input_and_getpass_ask_the_front_end(any_kernel: Kernel, before: str) -> None:
     code = "import getpass\nprint(input('name? ') + getpass.getpass())"

@@ -357,6 +357,58 @@ def test_code_that_awaits_on_a_loop_that_it_has_broken_has_an_error(own_worker: 
     assert own_worker.run("await asyncio.sleep(0.01); 'on'").complete.status == "ok"
 
 
+def test_what_takes_no_cancellation_is_left_at_the_third_interrupt(own_worker: Worker) -> None:
+    code = (
+        "import asyncio\nasync def stubborn():\n    while True:\n        print('again')\n"
+        "        try: await asyncio.sleep(1000)\n        except asyncio.CancelledError: pass\n"
+    )
+    seen = own_worker.start(f"{code}await stubborn()")
+    for count in (1, 2, 3):
+        own_worker.until(lambda: seen.text().count("again") == count)  # noqa: B023
+        own_worker.interrupt(seen.ordinal)
+    assert own_worker.wait(seen).complete.status == "interrupted"
+    assert own_worker.run("await asyncio.sleep(0.01); 'on'").complete.status == "ok"
+
+
+def test_an_interrupt_in_debug_mode_finds_the_loop_in_what_it_calls(rounds: Callable[[int, int], int]) -> None:
+    with Worker(env={"PYTHONASYNCIODEBUG": "1"}) as worker:
+        for _ in range(rounds(30, 1000)):
+            seen = worker.start("import asyncio\nprint('on')\nwhile True: await asyncio.sleep(0)")
+            worker.wait_for_text(seen, "on")
+            worker.interrupt(seen.ordinal)
+            assert worker.wait(seen).complete.status == "interrupted"
+
+
+def test_handlers_that_raise_while_nothing_runs_cost_nothing(own_worker: Worker, tmp_path: Path) -> None:
+    called = tmp_path / "called"
+    own_worker.run(
+        "import asyncio, os, signal\nkept = asyncio.get_event_loop().create_task(asyncio.sleep(1000))\n"
+        f"class Odd(BaseException): pass\ndef handler(*_): os.mkdir({str(called)!r}); raise Odd\n"
+        "signal.signal(signal.SIGUSR1, handler); None"
+    )
+    for _ in range(5):
+        own_worker.process.send_signal(signal.SIGUSR1)
+        wait_until(called.exists)
+        called.rmdir()
+    seen = own_worker.run("kept.get_loop() is asyncio.get_event_loop(), kept.done()")
+    assert seen.of(ResultMessage)[0].data["text/plain"] == "(True, False)"
+
+
+@pytest.mark.parametrize("kind", ["BaseException", "TimeoutError"])
+def test_what_a_signal_handler_ends_does_not_go_on_behind(own_worker: Worker, kind: str) -> None:
+    own_worker.run(
+        f"import asyncio, signal\nclass Odd({kind}): pass\ndef handler(*_): raise Odd\n"
+        "signal.signal(signal.SIGALRM, handler); left = []"
+    )
+    seen = own_worker.run(
+        "signal.setitimer(signal.ITIMER_REAL, 0.05)\n"
+        "try:\n    await asyncio.sleep(0.2); left.append('went on')\nfinally: left.append('end')"
+    )
+    assert seen.of(ErrorMessage)[0].name == "Odd"
+    seen = own_worker.run("await asyncio.sleep(0.3); left")
+    assert seen.of(ResultMessage)[0].data["text/plain"] == "['end']"
+
+
 def test_the_exception_of_a_signal_handler_is_that_of_the_code_that_awaits(own_worker: Worker, tmp_path: Path) -> None:
     called = tmp_path / "called"
     own_worker.run(
