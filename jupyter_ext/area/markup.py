@@ -130,7 +130,12 @@ class _Writer:
             while self._open[-1] not in _IN_TABLE[name]:
                 self._pop()
         elif self._open and self._open[-1] in _TABLE:
-            return  # the parser would move it out of the table, perhaps to where it cannot be
+            # The parser would move it out of the table, perhaps to where it cannot be.
+            if self._open[-1] != "tr":
+                self._begin("tr", "")
+            self._begin("td", "")
+            self._begin(name, rest)
+            return
         elif name == "a":  # in a link there is none but in the cell of a table: the parser would move it
             self._close({"a"}, _SCOPE - {"table"})
         elif name in _ENDS:

@@ -6,8 +6,10 @@ import re
 
 __all__ = ("head_of",)
 
-# Lines that are blank, comments, or imports, of which the names may stand on several in parentheses.
-_PREAMBLE = re.compile(r"(?:[ \t]*(?:#[^\n]*|(?:from|import)[ \t][^\n(]*(?:\([^)]*\)[^\n]*)?)?\n)*", re.ASCII)
+# Lines that are blank, comments, or imports and nothing else. An import goes on behind a backslash, and in
+# parentheses, in which comments may stand.
+_IMPORT = r"(?:from|import)[ \t](?:[^\n(;#\\]|\\\n|\((?:[^)#]|#[^\n]*\n)*\))*"
+_PREAMBLE = re.compile(rf"\ufeff?(?:[ \t]*(?:{_IMPORT})?(?:#[^\n]*)?\n)*")
 
 
 def head_of(code: str) -> str:

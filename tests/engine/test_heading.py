@@ -17,6 +17,12 @@ from pyrepl_stream.embedding import head_of
         ("%matplotlib inline\nimport time", "%matplotlib inline"),
         ("import time\n    indented", "indented"),
         ("from a import (b,\nc", "from a import (b,"),
+        ("from a import b, \\\n  c\nrun()", "run()"),
+        ("import a, \\\n b\nwork()", "work()"),
+        ("import x\nimport time; time.sleep(100)", "import time; time.sleep(100)"),
+        ("import os # (x\ny=1", "y=1"),
+        ("from a import (b, # hi :)\n c)\nrun()", "run()"),
+        ("\ufeffimport a\nx=1", "x=1"),
     ],
 )
 def test_the_head_of_code_is_what_does_something(code: str, head: str) -> None:
@@ -25,5 +31,5 @@ def test_the_head_of_code_is_what_does_something(code: str, head: str) -> None:
 
 def test_the_head_of_much_code_is_found() -> None:
     """A search that takes back what it matched would not end on these."""
-    for code in ("import a\n" * 100_000, "from a import (\n" * 20_000, "import " * 100_000, "#(" * 100_000):
+    for code in ("import a\n" * 100_000, "from a import (\n" * 20_000, "import " * 100_000, "#(" * 100_000, "import (a#\n" * 9000):
         assert head_of(code)

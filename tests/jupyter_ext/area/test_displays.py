@@ -215,6 +215,9 @@ def test_what_has_no_end_tags_ends_where_the_parser_ends_it() -> None:
     row = "<tr><td>1</td><td><ul><li>2</li><li>3</li></ul></td></tr>"
     whole = f"<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>{row}</tbody></table>after"
     assert _html(table) == whole
+    assert _html("<table><caption>c</caption><b>x</b><tr><td>1</table>") == (
+        "<table><caption>c</caption><tbody><tr><td><b>x</b></td></tr><tr><td>1</td></tr></tbody></table>"
+    )
     assert _html("<pre>\n\n  x</pre>") == "<pre>\n\n  x</pre>"  # the page drops the first line end
 
 
