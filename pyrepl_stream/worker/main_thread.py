@@ -84,7 +84,7 @@ class MainThread:
                 job()
             except (KeyboardInterrupt, SystemExit):
                 continue
-            except Exception:  # a mistake of ours
+            except BaseException:  # a mistake of ours; or of a handler, between our code and the user's
                 traceback.print_exc()
 
     def _next(self) -> Optional[Callable[[], object]]:
