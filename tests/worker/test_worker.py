@@ -311,8 +311,7 @@ def test_when_the_host_has_gone_the_worker_and_what_it_started_leave(own_worker:
     own_worker.channel = None
     assert own_worker.process.wait(10) == 1
     own_worker.until(lambda: not seen.pipes)  # which all of them held
-    for pid in pids:
-        assert not _lives(pid)
+    wait_until(lambda: not any(map(_lives, pids)))  # who ends lets go of its descriptors first
 
 
 def test_when_it_is_told_to_leave_what_it_started_leaves_too(own_worker: Worker) -> None:
@@ -325,7 +324,7 @@ def test_when_it_is_told_to_leave_what_it_started_leaves_too(own_worker: Worker)
     own_worker.say(FrameType.END)
     own_worker.until(lambda: not seen.pipes)
     assert own_worker.process.wait(10) == 0
-    assert not any(map(_lives, pids))
+    wait_until(lambda: not any(map(_lives, pids)))
 
 
 @pytest.mark.parametrize("of", ["", "import asyncio; await asyncio.sleep(0); "])
