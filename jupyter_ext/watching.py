@@ -16,6 +16,7 @@ from .viewing import View
 
 __all__ = ("Reply", "answer", "watch")
 
+_TURN = 0.1  # seconds
 
 Reply = Callable[[str | None, InputRequestMessage], object]
 """Answers a question: :meth:`Execution.input`."""
@@ -34,7 +35,8 @@ def watch(
                 held.release()
             news = threading.Event()
             view.when_news(news.set)
-            news.wait()
+            while not news.wait(_TURN):
+                pass  # a signal that comes a moment before the wait does not end it
             request = view.requests.get_nowait()
             if request is None:
                 return

@@ -6,10 +6,15 @@ import asyncio
 import math
 import sys
 import threading
+import time
 from collections.abc import Awaitable
 from typing import Any, Callable, Optional
 
 __all__ = ("Subscribe", "wait_async", "wait_sync")
+
+# Seconds. A signal that comes a moment before the main thread waits does not wake it, nor does one that the
+# system gives to another thread: it is seen at the next turn.
+_TURN = 0.1
 
 Subscribe = Callable[[Callable[[], None]], None]
 """Takes a callback, and calls it once, from any thread, when what it is about has come."""
@@ -89,6 +94,13 @@ async def wait_limited(awaitable: Awaitable[Any], timeout: Optional[float]) -> t
 
 
 def wait_sync(subscribe: Subscribe, timeout: Optional[float]) -> bool:
+    """As :func:`wait_async`, without an event loop. An interrupt of the main thread ends it."""
     event = threading.Event()
     subscribe(event.set)
-    return event.wait(timeout)
+    if threading.current_thread() is not threading.main_thread():
+        return event.wait(timeout)
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while not event.wait(min(_TURN, max(0.0, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            return False
+    return True

@@ -172,6 +172,32 @@ def test_reprs_name_the_execution(session: Session) -> None:
 # -- garbage ------------------------------------------------------------------------------------
 
 
+def test_an_interrupt_that_wakes_nobody_is_seen_by_who_waits(run_python: Callable[..., object]) -> None:
+    # The system may give a signal to any thread; and one that comes a moment before the wait wakes nobody either.
+    program = """
+import signal, threading, time
+from pyrepl_stream import Session
+
+def interrupt():
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    time.sleep(0.3)  # the main thread waits by now
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+with Session() as session:
+    execution = session.execute("import time\\nwhile True: time.sleep(0.01)")
+    for wait in (execution.wait, execution.attach().receive):
+        threading.Thread(target=interrupt).start()
+        try:
+            wait()
+        except KeyboardInterrupt:
+            print("seen")
+    execution.kill()
+"""
+    process = run_python(program, timeout=60)
+    assert (process.stdout, process.stderr) == ("seen\nseen\n", "")
+
+
 def test_streams_that_are_garbage_in_mid_write_stop_nobody(run_python: Callable[..., object]) -> None:
     # The collector may run in any thread at any place: also in the one that writes to the journal.
     program = """
