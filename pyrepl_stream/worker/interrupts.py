@@ -36,11 +36,15 @@ _KNOCKS = (0.005, 0.02, 0.1, 0.6, 2.0)  # seconds after a signal
 _HELD = 0.5  # seconds after which a loop that does not come round to a cancellation is held by code
 _PACKAGE = __name__.rpartition(".worker.")[0]
 _LOOP = ("asyncio.", f"{_PACKAGE}.")
-# What a loop calls that is written in Python; in debug mode it looks at the stack with each callback.
-_HELPERS = set(
-    "_weakrefset codecs collections concurrent contextlib encodings enum functools genericpath heapq inspect "
-    "linecache logging os posixpath re reprlib selectors socket threading tokenize traceback types warnings "
-    "weakref".split()
+# What a loop calls that is written in Python: in debug mode it looks at the stack with each callback.
+_HELPERS: frozenset[str] = getattr(
+    sys,
+    "stdlib_module_names",  # before Python 3.10 those that were seen there
+    frozenset(
+        "_py_abc _weakrefset abc codecs collections concurrent contextlib encodings enum functools "
+        "genericpath heapq inspect linecache logging os posixpath re reprlib selectors socket threading "
+        "tokenize traceback types warnings weakref".split()
+    ),
 )
 _INSISTED = 3  # interrupts of the same code
 # What code is in while it writes, or waits for what it has written.
@@ -197,9 +201,14 @@ class Interrupts:
 
 
 def _is_of_loop(frame: Optional[FrameType]) -> bool:
-    while frame is not None and _module_of(frame).partition(".")[0] in _HELPERS:
-        frame = frame.f_back  # who calls them
-    return frame is not None and _module_of(frame).startswith(_LOOP)
+    while frame is not None:
+        module = _module_of(frame)
+        if module.startswith(_LOOP):
+            return True
+        if module.partition(".")[0] not in _HELPERS:
+            return False
+        frame = frame.f_back  # who calls it
+    return False
 
 
 def _of_who_writes(frame: Optional[FrameType]) -> Optional[FrameType]:
