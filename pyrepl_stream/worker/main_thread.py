@@ -29,6 +29,7 @@ from .interrupts import Interrupts
 __all__ = ("CellBody", "MainThread", "Shell")
 
 _ATTEMPTS = 3  # to see whether a loop goes on
+_STUMBLES = 20
 _CONTEXTS = 100  # exceptions that are looked at, one the reason of the other; they may go in a circle
 
 Await = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -52,6 +53,9 @@ class MainThread:
         self._jobs: deque[Optional[Callable[[], object]]] = deque()
         self._idle = False
         self._awaited: Optional[asyncio.Task[Any]] = None
+        self._stumbled = 0  # times since the last job
+        # Kept: a loop whose descriptors user code has closed would close them again, which are another's now.
+        self._loops: list[asyncio.AbstractEventLoop] = []
         self._new_loop()
 
     def submit(self, job: Optional[Callable[[], object]]) -> None:
@@ -62,6 +66,16 @@ class MainThread:
 
     def serve(self) -> None:
         """Do jobs until None comes. Raises what keeps it from waiting for one."""
+        while True:
+            try:
+                self._serve()
+                return
+            except BaseException:  # also of a signal's handler that found our own code
+                self._stumbled += 1
+                if self._stumbled > _STUMBLES:
+                    raise
+
+    def _serve(self) -> None:
         failed = False  # the last loop: a new one may do
         while True:
             try:
@@ -80,6 +94,7 @@ class MainThread:
             if job is None:
                 return
             failed = False
+            self._stumbled = 0
             try:
                 job()
             except (KeyboardInterrupt, SystemExit):
@@ -111,6 +126,7 @@ class MainThread:
     def _new_loop(self) -> None:
         with high_numbers():
             self.loop = asyncio.new_event_loop()
+        self._loops.append(self.loop)
         asyncio.set_event_loop(self.loop)
 
     def _goes_on(self) -> bool:
