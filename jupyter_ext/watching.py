@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable
 
 from IPython.core.error import UsageError
 
 import pyrepl_stream
-from pyrepl_stream import InputRequestMessage
+from pyrepl_stream import InputRequestMessage, wait_sync
 
 from .interrupting import HeldInterrupt
 from .viewing import View
 
 __all__ = ("Reply", "answer", "watch")
 
-_TURN = 0.1  # seconds
 
 Reply = Callable[[str | None, InputRequestMessage], object]
 """Answers a question: :meth:`Execution.input`."""
@@ -33,10 +31,7 @@ def watch(
         try:
             if held is not None:
                 held.release()
-            news = threading.Event()
-            view.when_news(news.set)
-            while not news.wait(_TURN):
-                pass  # a signal that comes a moment before the wait does not end it
+            wait_sync(view.when_news, None)
             request = view.requests.get_nowait()
             if request is None:
                 return
