@@ -1,1 +1,1 @@
-"""What is measured, and the bounds that it has to keep: ``python -m benchmarks [names...]``."""
+"""Measurements and their bounds: ``python -m benchmarks [names...]``."""

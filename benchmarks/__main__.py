@@ -17,6 +17,7 @@ NAMES = (
     "latency",
     "memory",
     "processors",
+    "records",
     "screen",
     "sessions",
     "structured",

@@ -1,14 +1,14 @@
-"""What colour costs: coloured lines through StripAnsi and Colour, many lines a message and one."""
+"""The cost of colour: coloured lines through StripAnsi and Colour, with many lines or one in a message."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pyrepl_stream.messages import Message, OutputMessage
 from pyrepl_stream.processors.colour import Colour
 from pyrepl_stream.processors.colour_policy import ColourPolicy
 from pyrepl_stream.processors.strip_ansi import StripAnsi
+from pyrepl_stream.runtime.messages import Message, OutputMessage
 
 from .report import Table, middle
 

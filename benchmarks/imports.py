@@ -1,4 +1,4 @@
-"""What an import adds to the start of Python: whole processes, started in turn."""
+"""The time that an import adds to the start of Python: whole processes, started in turn."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ CASES = (
     ("block", "saved in mid-flow"),
 )
 _MID_FLOW = "saved in mid-flow"
-_CANNOT_WAIT = ("awaiting code", _MID_FLOW)  # `block` has to let go of their output instead
+_CANNOT_WAIT = ("awaiting code", _MID_FLOW)  # `block` has to drop their output instead
 
 
 def run() -> Iterator[Table]:
@@ -76,7 +76,7 @@ def run() -> Iterator[Table]:
         name = f"{policy}, {form}"
         facts = _in_process(policy, form)
         waits = policy == "block" and form not in _CANNOT_WAIT
-        # Code that cannot wait has ended too, but its `complete` is behind what the reader has to read.
+        # Code that cannot wait has ended too, but its `complete` comes after all unread output.
         expected = "stood still" if policy == "block" else "error" if policy == "fail" else "ok"
         held = facts["output"] + facts["gaps"] == facts["written"]
         if policy != "fail":

@@ -1,4 +1,4 @@
-"""What processors cost: each by itself, filters by their number, several at once, and over a whole run.
+"""The cost of processors: each by itself, filters by number, several at once, and over a whole run.
 
 The cases of the last table are processes of their own, in turn, as memory and CPU time are a process's.
 """
@@ -16,19 +16,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pyrepl_stream import (
+from pyrepl_stream import CompleteMessage, Message, OutputMessage, run_process
+from pyrepl_stream.pipeline import Pipeline
+from pyrepl_stream.processors import (
     AnyProcessor,
     Branch,
-    CompleteMessage,
-    Lines,
-    Message,
-    OutputMessage,
-    run_process,
-)
-from pyrepl_stream.chain import Chain
-from pyrepl_stream.processors import (
     JsonLines,
     LineFilter,
+    Lines,
     PatternMatcher,
     Prefix,
     Progress,
@@ -78,7 +73,7 @@ def _each() -> Table:
         ("`StripAnsi`", lambda: [StripAnsi()]),
         ("`Tee`", lambda: [Tee(_NULL)]),
         ("`Recorder`", lambda: [Recorder(_NULL)]),
-        ("`ToLogging`, to nobody", lambda: [ToLogging()]),
+        ("`ToLogging`, without a handler", lambda: [ToLogging()]),
         ("`Branch` of nothing", lambda: [Branch()]),
         ("`Progress`, `JsonLines`, `LineFilter`, `Prefix`", _four),
         ("the same four, in a `Branch` each", lambda: [Branch(each) for each in _four()]),
@@ -186,7 +181,7 @@ def _rate(processors: Iterable[AnyProcessor], messages: list[Message]) -> float:
 
 
 def _seconds(processors: Iterable[AnyProcessor], messages: list[Message]) -> float:
-    chain = Chain(processors)
+    chain = Pipeline(processors)
     started = time.perf_counter()
     chain.add(messages)
     chain.run()

@@ -66,7 +66,7 @@ def middle(values: Sequence[float], show: Callable[[float], str]) -> str:
 
 
 def environment() -> Iterator[str]:
-    """What the figures depend on, a line each."""
+    """The conditions that the figures depend on, one line each."""
     yield f"Python {platform.python_version()} ({platform.python_implementation()}), {platform.system()}"
     yield f"cores: {os.cpu_count()}, switch interval: {sys.getswitchinterval() * 1000:g} ms"
     for name in ("pyrepl-stream", "ipykernel", "jupyter_client", "anyio"):

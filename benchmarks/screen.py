@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from pyrepl_stream.screen import Page, Screen
+from pyrepl_stream.terminal import Page, Screen
 
 from .report import Table, middle
 
@@ -14,7 +14,7 @@ SIZE = 1 << 19  # bytes a round, at least
 CHUNK = 1 << 16  # characters a message
 
 # pyte 0.8.2 (a HistoryScreen of the same size, beside this, once) took about 3,000 times as long for plain
-# lines, 400 times for coloured ones, 25 to 75 times for bars and 10 times for rich. It is no dependency.
+# lines, 400 times for coloured ones, 25 to 75 times for bars and 10 times for rich. It is not a dependency.
 
 
 def run() -> Iterator[Table]:

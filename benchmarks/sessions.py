@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pyrepl_stream import OutputMessage, RemoteSession, close_session, connect, list_sessions
-from pyrepl_stream.host import protocol
-from pyrepl_stream.host.places import SessionPlace
+from pyrepl_stream import OutputMessage, RemoteSession, connect
+from pyrepl_stream.inventory import close_session, list_sessions
+from pyrepl_stream.runtime.host.paths import SessionPaths
+from pyrepl_stream.runtime.protocol import operations
 
 from .kernel import kernel
 from .latency import BUSY, SLEEPS, _delays, _note
@@ -40,7 +41,7 @@ HOSTS = 200
 
 def run() -> Iterator[Table]:
     """Measure all."""
-    with _places():
+    with places():
         with connect("local:bench") as session, kernel() as other:
             yield _latency(session, other)
             yield _throughput(session, other)
@@ -51,7 +52,7 @@ def run() -> Iterator[Table]:
 
 
 @contextmanager
-def _places() -> Iterator[None]:
+def places() -> Iterator[None]:
     """Directories of their own, and no host left at the end."""
     root = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
     os.environ["PYREPL_STREAM_RUNTIME_DIR"] = str(root / "run")
@@ -142,15 +143,15 @@ def _receive_all(name: str, execution_id: str) -> int:
     """Attach by hand, and count the bytes of all slices."""
     total = 0
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(SessionPlace(name).socket)
+        connection.connect(SessionPaths(name).socket)
         for op in (
-            {"op": "hello", "request": 1, "protocol": protocol.PROTOCOL, "version": "bench"},
+            {"op": "hello", "request": 1, "protocol": operations.PROTOCOL, "version": "bench"},
             {"op": "attach", "request": 2, "attach": 1, "id": execution_id, "after": 0, "credit": 1 << 62},
         ):
-            connection.sendall(protocol.line(op))
+            connection.sendall(operations.line(op))
         with connection.makefile("rb", buffering=1 << 20) as lines:
             for line in lines:
-                record = protocol.parse(line)
+                record = operations.parse(line)
                 if record.get("type") == "slice":
                     left = record["bytes"]
                     while left:

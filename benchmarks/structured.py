@@ -1,4 +1,4 @@
-"""What it costs to find JSON and YAML in output, over what the parsers themselves cost."""
+"""The cost of finding JSON and YAML in output, compared with that of the parsers alone."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _read(processor: JsonLines | YamlStream, messages: list[OutputMessage]) -> l
 
 
 def _loads_lines(text: str) -> list[Any]:
-    """A value over several lines is put together by whoever knows where it ends: by `}` alone in its line."""
+    """A value over several lines, joined by a reader that knows where it ends: at a line with only `}`."""
     if "\n}\n" in text:
         return [json.loads(value + "\n}") for value in text.split("\n}\n")[:-1]]
     return [

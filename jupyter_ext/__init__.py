@@ -1,4 +1,4 @@
-"""The notebook side of pyrepl-stream: ``%load_ext jupyter_ext`` gives ``%%remote_stream``."""
+"""The IPython extension of pyrepl-stream: ``%load_ext jupyter_ext`` adds the magic ``%%remote_stream``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ("load_ipython_extension", "unload_ipython_extension")
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """Called by ``%load_ext``. Loading twice is loading once."""
+    """Load the extension, for ``%load_ext``. Idempotent."""
     from .extension import load
 
     load(ipython)
 
 
 def unload_ipython_extension(ipython: InteractiveShell) -> None:
-    """Called by ``%unload_ext``: everything is as it was before."""
+    """Undo everything that loading changed, for ``%unload_ext``."""
     from .extension import unload
 
     unload(ipython)

@@ -1,108 +1,88 @@
-"""Puts the magic into a shell, and takes it out again without a trace."""
+"""Adds the magics to a shell, and removes them again."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyrepl_stream import list_sessions
-from pyrepl_stream.embedding import (
-    in_execution,
-    install,
-    publish_clear,
-    publish_display,
-    routed_getpass,
-    routed_input,
-    uninstall,
-)
+from IPython.core.interactiveshell import InteractiveShell
 
-from .arguments import SCHEMES, option_names
-from .configuration import RemoteStream
-from .magics import AWAITED, RemoteStreamMagics
-from .management import VERBS
-from .parents import OwnParent
-from .transform import AwaitTransform, CommentHint
+from pyrepl_stream import embedding
+from pyrepl_stream.inventory import list_sessions
 
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
-__all__ = ("load", "unload")
-
-_KEY = "%%remote_stream"
-_LINE_KEY = "%remote_stream"
-
-
-class _Extension:
-    """All that was put into one shell."""
-
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
-        self._configuration = RemoteStream(shell)
-        self._magics = RemoteStreamMagics(shell, self._configuration)
-        self._await = AwaitTransform(shell)
-        self._hint = CommentHint()
-        self._replaced: list[tuple[Any, str, Any]] = []
-
-    def load(self) -> None:
-        shell = self._shell
-        install()  # here, and not in a cell whose streams somebody captures
-        shell.register_magics(self._magics)
-        shell.configurables.append(self._configuration)  # type: ignore[arg-type]  # any Configurable
-        shell.input_transformers_post.append(self._await)
-        shell.input_transformers_cleanup.append(self._hint)
-        shell.set_hook("complete_command", _complete, str_key=_KEY)
-        shell.set_hook("complete_command", _complete_line, str_key=_LINE_KEY)
-        self._replace(shell.display_pub, "publish", _routed_publish)
-        self._replace(shell.display_pub, "clear_output", _routed_clear)
-        self._replace(shell, "ask_exit", _routed_exit)
-        kernel = getattr(shell, "kernel", None)
-        self._replace(kernel, "raw_input", routed_input)
-        self._replace(kernel, "getpass", routed_getpass)
-        parent = OwnParent(kernel)
-        self._replace(kernel, "pre_handler_hook", parent.before)
-        self._replace(kernel, "post_handler_hook", parent.behind)
-        self._magics.revive()
-
-    def unload(self) -> None:
-        shell = self._shell
-        self._magics.close()
-        uninstall()
-        for name in ("remote_stream", AWAITED):
-            for kind in ("cell", "line"):
-                shell.magics_manager.magics[kind].pop(name, None)
-        shell.configurables.remove(self._configuration)  # type: ignore[arg-type]  # any Configurable
-        shell.magics_manager.registry.pop(type(self._magics).__name__, None)
-        shell.input_transformers_post.remove(self._await)
-        shell.input_transformers_cleanup.remove(self._hint)
-        for key in (_KEY, _LINE_KEY):
-            shell.strdispatchers["complete_command"].strs.pop(key, None)
-        for owner, name, before in reversed(self._replaced):
-            if before is _ABSENT:
-                owner.__dict__.pop(name, None)
-            else:
-                setattr(owner, name, before)
-
-    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        original = getattr(owner, name, None)
-        if original is not None:  # not every shell can exit
-            self._replaced.append((owner, name, owner.__dict__.get(name, _ABSENT)))
-            setattr(owner, name, make(original))
-
+from .magic.arguments import SCHEMES, option_names
+from .magic.cell_magic import RemoteStreamMagics
+from .magic.configuration import RemoteStream
+from .magic.line_magic import VERBS
+from .magic.shell_interpreter import replacements
+from .magic.transform import AwaitTransform, CommentHint
+from .messaging.parent_header import ParentHeaderGuard
 
 _ABSENT = object()
-_loaded: dict[int, _Extension] = {}
+_loaded: dict[int, contextlib.ExitStack] = {}  # undo the changes, by the id of the shell
 
 
 def load(shell: InteractiveShell) -> None:
-    if id(shell) not in _loaded:
-        _loaded[id(shell)] = _Extension(shell)
-        _loaded[id(shell)].load()
+    """Add the magics to ``shell``, unless it already has them."""
+    if id(shell) in _loaded:
+        return
+    undo = _loaded[id(shell)] = contextlib.ExitStack()
+    kernel = getattr(shell, "kernel", None)
+    while_routing: list[tuple[Any, str, Callable[[Any], Any]]] = [
+        (shell.display_pub, "publish", _routed_publish),
+        (shell.display_pub, "clear_output", _routed_clear),
+        (kernel, "raw_input", embedding.routed_input),
+        (kernel, "getpass", embedding.routed_getpass),
+        *replacements(shell),
+    ]
+    for owner, name, make in while_routing:
+        if hasattr(owner, name):  # not every shell has every attribute
+            undo.callback(embedding.replace_while_routing(owner, name, make))
+    guard = ParentHeaderGuard(kernel)
+    _replace(undo, kernel, "pre_handler_hook", guard.before)
+    _replace(undo, kernel, "post_handler_hook", guard.after)
+    configuration = RemoteStream(shell)
+    magics = RemoteStreamMagics(shell, configuration)
+    added: list[tuple[list[Any], object]] = [
+        (shell.configurables, configuration),
+        (shell.input_transformers_post, AwaitTransform(shell)),
+        (shell.input_transformers_cleanup, CommentHint()),
+    ]
+    for place, one in added:
+        place.append(one)
+        undo.callback(place.remove, one)
+    for key, complete in (("%%remote_stream", _complete), ("%remote_stream", _complete_line)):
+        shell.set_hook("complete_command", complete, str_key=key)
+        undo.callback(shell.strdispatchers["complete_command"].strs.pop, key, None)
+    shell.register_magics(magics)
+    undo.callback(_remove_magics, shell, magics)
+    undo.callback(magics.close)
+    magics.revive()
 
 
 def unload(shell: InteractiveShell) -> None:
-    extension = _loaded.pop(id(shell), None)
-    if extension is not None:
-        extension.unload()
+    """Undo the changes to ``shell``, the last one first."""
+    if id(shell) in _loaded:
+        _loaded.pop(id(shell)).close()
+
+
+def _replace(undo: contextlib.ExitStack, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    original = getattr(owner, name, None)
+    if original is None:  # not every shell has every attribute
+        return
+    before = owner.__dict__.get(name, _ABSENT)
+    setattr(owner, name, make(original))
+    if before is _ABSENT:
+        undo.callback(owner.__dict__.pop, name, None)
+    else:
+        undo.callback(setattr, owner, name, before)
+
+
+def _remove_magics(shell: InteractiveShell, magics: RemoteStreamMagics) -> None:
+    for kind in ("cell", "line"):
+        shell.magics_manager.magics[kind].pop("remote_stream", None)
+    shell.magics_manager.registry.pop(type(magics).__name__, None)
 
 
 def _complete(shell: Any, event: Any) -> list[str]:
@@ -110,23 +90,24 @@ def _complete(shell: Any, event: Any) -> list[str]:
 
 
 def _complete_line(shell: Any, event: Any) -> list[str]:
-    """The verbs; behind one, the ids or names that there are."""
-    if len(str(event.line).split()) < 2 or (len(str(event.line).split()) == 2 and event.symbol):
+    """Return the verbs; after a verb, the names of sessions and the ids of executions."""
+    words = str(event.line).split()
+    if len(words) < 2 or (len(words) == 2 and event.symbol):
         return list(VERBS)
     sessions = list_sessions()
     return [session.name for session in sessions] + [
-        execution.id for session in sessions for execution in session.executions
+        execution_id for session in sessions for execution_id in session.ids
     ]
 
 
 def _routed_publish(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Displays of an execution go into its journal, and from there to its cell."""
+    """Send displays of an execution to its journal, and thereby to its cell."""
 
     def publish(data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> Any:
         transient = kwargs.get("transient") or {}
         update = bool(kwargs.get("update", False))
         display_id = transient.get("display_id")
-        if publish_display(data, metadata, display_id=display_id, update=update):
+        if embedding.publish_display(data, metadata, display_id=display_id, update=update):
             return None
         return original(data, metadata, *args, **kwargs)
 
@@ -135,17 +116,6 @@ def _routed_publish(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _routed_clear(original: Callable[..., Any]) -> Callable[..., Any]:
     def clear_output(wait: bool = False) -> Any:
-        return None if publish_clear(wait) else original(wait)
+        return None if embedding.publish_clear(wait) else original(wait)
 
     return clear_output
-
-
-def _routed_exit(original: Callable[[], None]) -> Callable[[], None]:
-    """``exit()`` ends the execution that calls it, not the kernel."""
-
-    def ask_exit() -> None:
-        if in_execution():
-            raise SystemExit
-        original()
-
-    return ask_exit

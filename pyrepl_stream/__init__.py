@@ -1,167 +1,108 @@
 """Run a cell anywhere. Watch it live. Lose nothing.
 
-The public names are loaded on first use, so that ``import pyrepl_stream`` stays cheap.
+The public names are loaded on first use, so that ``import pyrepl_stream`` stays cheap. Other
+public names are in separate modules: ``pyrepl_stream.processors``, ``.terminal``, ``.inventory``,
+``.profiles``, ``.config``, ``.embedding`` and ``.testing``.
 """
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .chain import *  # noqa: F403
-    from .client import *  # noqa: F403
-    from .errors import *  # noqa: F403
-    from .execution import *  # noqa: F403
-    from .interpreters import *  # noqa: F403
-    from .message_stream import *  # noqa: F403
-    from .messages import *  # noqa: F403
-    from .output_options import *  # noqa: F403
-    from .process import *  # noqa: F403
-    from .processors import *  # noqa: F403
-    from .profiles import *  # noqa: F403
-    from .results import *  # noqa: F403
-    from .screen import *  # noqa: F403
-    from .session import *  # noqa: F403
-    from .sessions import *  # noqa: F403
-    from .settings import *  # noqa: F403
-    from .stream_writer import *  # noqa: F403
-    from .targets import *  # noqa: F403
-    from .waiting import *  # noqa: F403
-    from .worker.requests import *  # noqa: F403
+from .runtime.lazy import lazy_names
+from .runtime.version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:  # the names in `__all__` are public
+    from .client import *
+    from .execution import *
+    from .local.processes import *
+    from .local.session import *
+    from .local.stream_writer import *
+    from .message_stream import *
+    from .profiles import *
+    from .reply import *
+    from .results import *
+    from .runtime.errors import *
+    from .runtime.messages import *
+    from .runtime.process.command import *
+    from .runtime.process.idle import *
+    from .runtime.process.limits import *
+    from .session import *
+    from .targets import *
 
-_MODULES = {
-    "errors": (
-        "PyreplStreamError",
-        "UsageError",
-        "SessionClosedError",
-        "UnknownExecutionError",
-        "CursorError",
-        "ProtocolError",
-        "BufferOverflowError",
-        "CommandNotFoundError",
-        "CommandPermissionError",
-        "WorkingDirectoryError",
-        "LineTooLongError",
-        "UnsafePathError",
-        "TargetError",
-        "ConnectionLostError",
-        "ExecutionExistsError",
-        "WrongEpochError",
-        "EndedError",
+_PUBLIC = {  # the names of this module, by the modules that define them
+    "client": "RemoteExecution RemoteProcessExecution RemoteSession",
+    "execution": "Execution ProcessExecution",
+    "local": "Session Step StreamWriter run_process run_steps",
+    "message_stream": "MessageStream",
+    "profiles": "run_profile",
+    "reply": "Reply",
+    "results": "ErrorInfo ExecutionResult RichValue",
+    "runtime.errors": (
+        "CommandNotFoundError ConnectionLostError ExecutionExistsError InsecurePathError PyreplStreamError "
+        "SessionClosedError TargetError UnknownExecutionError UsageError WorkingDirectoryError"
     ),
-    "messages": (
-        "MessageType",
-        "StreamType",
-        "Message",
-        "OutputMessage",
-        "DisplayMessage",
-        "ResultMessage",
-        "ErrorMessage",
-        "LogMessage",
-        "ProgressMessage",
-        "EventMessage",
-        "InputRequestMessage",
-        "InputReplyMessage",
-        "GapMessage",
-        "ClearMessage",
-        "CompleteMessage",
-        "UnknownMessage",
-        "ExecuteMessage",
+    "runtime.messages": (
+        "ClearMessage CompleteMessage DisplayMessage ErrorMessage EventMessage ExecuteMessage GapMessage "
+        "InputReplyMessage InputRequestMessage LogMessage Message MessageType OutputMessage ProgressMessage "
+        "ResultMessage StreamType"
     ),
-    "results": ("ExecutionResult", "Result", "ExecutionError"),
-    "waiting": ("Subscribe", "wait_async", "wait_sync"),
-    "chain": ("AnyProcessor", "Processor"),
-    "message_stream": ("MessageStream",),
-    "execution": ("Execution",),
-    "process": (
-        "Command",
-        "Idle",
-        "ProcessBody",
-        "ProcessExecution",
-        "Step",
-        "run_process",
-        "run_steps",
-    ),
-    "session": ("Session",),
-    "processors": (
-        "FILTERS",
-        "FORMATS",
-        "PROCESSORS",
-        "SCHEMES",
-        "Branch",
-        "Colour",
-        "ColourPolicy",
-        "JsonLines",
-        "LineFilter",
-        "Lines",
-        "PatternMatcher",
-        "Prefix",
-        "Progress",
-        "Recorder",
-        "Route",
-        "Scheme",
-        "Sink",
-        "StripAnsi",
-        "Tee",
-        "ToLogging",
-        "YamlStream",
-        "processors_by_name",
-        "processors_of_format",
-        "progress_line",
-    ),
-    "output_options": ("add_output_options",),
-    "settings": ("Settings", "load_settings"),
-    "profiles": (
-        "Profile",
-        "ProfileRun",
-        "find_profile",
-        "load_profiles",
-        "rejected_flag",
-        "run_profile",
-    ),
-    "stream_writer": ("MessageSink", "StreamWriter"),
-    "client": ("Link", "Stream", "RemoteExecution", "RemoteProcessExecution", "RemoteSession"),
-    "targets": ("Address", "connect", "target_schemes"),
-    "worker.requests": ("Request", "CommandRequest"),
-    "sessions": (
-        "ExecutionInfo",
-        "SessionInfo",
-        "close_session",
-        "find_execution",
-        "find_session",
-        "list_sessions",
-        "read_record",
-        "sessions_table",
-        "stop_execution",
-        "wait_for_end",
-    ),
-    "interpreters": ("find_interpreter",),
-    "screen": ("Page", "Row", "Screen", "Style"),
+    "runtime.process": "Command IdlePolicy Limits",
+    "session": "AnySession",
+    "targets": "connect",
 }
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-__all__ = tuple(_HOME)
+_MOVED = {  # names that this module had earlier, kept for one release, by the modules that have them now
+    "client": "Link Stream",
+    "config": "Settings find_interpreter load_settings",
+    "inventory": (
+        "ExecutionInfo SessionInfo close_session find_execution find_session list_sessions read_record "
+        "sessions_table stop_execution wait_for_end"
+    ),
+    "local": "MessageSink",
+    "processors": (
+        "AnyProcessor Branch Colour ColourPolicy FILTERS FORMATS JsonLines LineFilter Lines PROCESSORS "
+        "PatternMatcher Prefix Processor Progress Recorder Route SCHEMES Scheme Sink StripAnsi Tee ToLogging "
+        "YamlStream add_output_options processors_by_name processors_of_format progress_line"
+    ),
+    "profiles": "Profile ProfileRun find_profile load_profiles rejected_flag",
+    "runtime.errors": (
+        "BufferOverflowError CommandPermissionError CursorError LineTooLongError ProtocolError"
+    ),
+    "runtime.messages": "UnknownMessage",
+    "runtime.protocol": "CommandRequest Request",
+    "targets": "Address target_schemes",
+    "terminal": "Page Row Screen Style",
+    "waiting": "Subscribe wait_async wait_sync",
+}
+_OLD = {name: (module, name) for module, names in _MOVED.items() for name in names.split()} | {
+    "EndedError": ("runtime.errors", "ExecutionEndedError"),
+    "ExecutionError": ("results", "ErrorInfo"),
+    "Idle": ("runtime.process", "IdlePolicy"),
+    "ProcessBody": ("runtime.process", "ProcessRunner"),
+    "Result": ("results", "RichValue"),
+    "UnsafePathError": ("runtime.errors", "InsecurePathError"),
+    "WrongEpochError": ("runtime.errors", "StaleEpochError"),
+}
+
+__all__, _load = lazy_names(__name__, _PUBLIC)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # hidden from type checkers, so that they report names that do not exist
+
+    def __getattr__(name: str) -> Any:
+        if name not in _OLD:
+            return _load(name)
+        module, new = _OLD[name]
+        warnings.warn(
+            f"pyrepl_stream.{name} is deprecated: use pyrepl_stream.{module}.{new}",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(import_module(f".{module}", __name__), new)
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def load_ipython_extension(ipython: Any) -> None:
-    """``%load_ext pyrepl_stream`` is the same as ``%load_ext jupyter_ext``."""
-    import_module("jupyter_ext").load_ipython_extension(ipython)
-
-
-def unload_ipython_extension(ipython: Any) -> None:
-    import_module("jupyter_ext").unload_ipython_extension(ipython)

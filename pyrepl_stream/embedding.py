@@ -1,31 +1,43 @@
-"""For programs that host sessions, such as kernels: lead their own ways of output to executions."""
+"""For programs that host sessions, such as kernels: route their own output to executions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from .engine.context import current
-from .engine.formats import display_message
-from .engine.heading import head_of
-from .engine.routing import in_place, install, routed_getpass, routed_input, uninstall
-from .messages import ClearMessage
+from .runtime.engine.context import current
+from .runtime.engine.formats import Bundle, clean, display_message, error_message
+from .runtime.engine.interpreter import Interpreter, Program
+from .runtime.engine.routing import (
+    override_streams,
+    replace_while_routing,
+    reroute,
+    routed_getpass,
+    routed_input,
+)
+from .runtime.engine.summary_line import summary_line
+from .runtime.messages import ClearMessage
 
 __all__ = (
-    "head_of",
+    "Bundle",
+    "Interpreter",
+    "Program",
+    "clean",
+    "error_message",
     "in_execution",
-    "in_place",
-    "install",
+    "override_streams",
     "publish_clear",
     "publish_display",
+    "replace_while_routing",
+    "reroute",
     "routed_getpass",
     "routed_input",
-    "uninstall",
+    "summary_line",
 )
 
 
 def in_execution() -> bool:
-    """Whether the calling code belongs to an execution."""
+    """Return True when the calling code belongs to an execution."""
     return current.get() is not None
 
 
@@ -36,21 +48,38 @@ def publish_display(
     display_id: str | None = None,
     update: bool = False,
 ) -> bool:
-    """Say a MIME bundle in the calling code's execution; False when it belongs to none."""
-    run = current.get()
-    if run is None:
-        return False
-    run.say(display_message(data, metadata, display_id=display_id, update=update))
-    return True
+    """Emit a display in the calling code's execution.
 
+    Args:
+        data: The MIME bundle.
+        metadata: Metadata by MIME type.
+        display_id: The id by which later calls can update the display.
+        update: Replace the display that has this id, rather than add a new one.
 
-def publish_clear(wait: bool = False) -> bool:
-    """Say in the calling code's execution that what was said before is to be seen no more.
+    Returns:
+        False when the calling code does not belong to an execution.
 
-    False when the code belongs to none. ``wait``: not before there is something else to see.
+    Raises:
+        TypeError: ``data`` or ``metadata`` is not a mapping.
     """
     run = current.get()
     if run is None:
         return False
-    run.say(ClearMessage(wait=wait))
+    run.emit(display_message(data, metadata, display_id=display_id, update=update))
+    return True
+
+
+def publish_clear(wait: bool = False) -> bool:
+    """Clear the output of the calling code's execution in all views. The journal keeps it.
+
+    Args:
+        wait: Clear only when the next output arrives.
+
+    Returns:
+        False when the calling code does not belong to an execution.
+    """
+    run = current.get()
+    if run is None:
+        return False
+    run.emit(ClearMessage(wait=wait))
     return True

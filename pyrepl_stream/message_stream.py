@@ -1,78 +1,77 @@
-"""Reading the messages of an execution, live, through processors."""
+"""Streams of messages: live reading of an execution through processors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Callable, Optional, Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from .chain import Chain
-from .errors import UsageError
-from .messages import CompleteMessage, Message
+from .pipeline import Pipeline
+from .runtime.errors import UsageError
+from .runtime.messages import CompleteMessage, Message
 from .waiting import wait_async, wait_sync
 
 __all__ = ("MessageStream",)
 
 
 class ReadCursor(Protocol):
-    """A place in a journal, wherever that is: see :class:`Cursor`. Used by one reader, closed by any."""
+    """A position in a journal. See :class:`Cursor`. One thread reads at a time; any thread may close it."""
 
     @property
     def after(self) -> int:
-        """The sequence number of the last message handed over."""
+        """The sequence number of the last message that was returned."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can come any more."""
+        """True when no more messages can come."""
 
     def read(self) -> list[Message]:
-        """Hand over the next messages; none when there is nothing new. Never waits.
+        """Return the next messages, or an empty list. Never waits.
 
-        Raises what keeps an execution elsewhere from being read.
+        Raises the error that prevents the reading of a remote execution.
         """
 
     def when_ready(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, from any thread, when :meth:`read` has something or the end came."""
+        """Call ``wake`` once, from any thread, when there are messages or the end is reached."""
 
     def close(self) -> None:
-        """Read no more. Idempotent."""
+        """Stop reading. Idempotent."""
 
     def abandon(self) -> None:
-        """As :meth:`close`, for a finalizer."""
+        """Stop reading, as :meth:`close` does. Called by finalizers."""
 
 
 class ReadJournal(Protocol):
-    """The record of one execution, wherever that is: see :class:`Journal`."""
+    """The journal of one execution. See :class:`Journal`."""
 
     @property
-    def completion(self) -> Optional[CompleteMessage]:
-        """`complete`, when it is known here."""
+    def completion(self) -> CompleteMessage | None:
+        """The `complete` message, if it is known here."""
 
     def cursor(self, after: int = 0, *, follow: bool = False) -> ReadCursor:
-        """Read what comes after ``after``. Raises :class:`CursorError`, or has the cursor raise it."""
+        """Return a cursor that reads after the sequence number ``after``.
+
+        If the number is not valid, this call or the first read raises :class:`CursorError`.
+        """
 
     def snapshot(self) -> list[Message]:
-        """All messages that are kept now, in order."""
+        """Return the messages that are still kept, in order."""
 
     def when_due(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, from any thread, when there is something to do for a reader of batches."""
-
-
-class ReadRun(Protocol):
-    @property
-    def journal(self) -> ReadJournal: ...
+        """Call ``wake`` once, from any thread, when the code has ended or asks for input."""
 
 
 class MessageStream:
-    """Messages in order, for ``async for`` (asyncio or trio) and for a plain ``for``.
+    """The messages of an execution, in order. Iterate with ``async for`` (asyncio and trio) or ``for``.
 
-    It ends at `complete`, or with ``follow=True`` when the session closes. Whoever leaves it early
-    holds the execution no longer.
+    It ends after `complete`, or with ``follow=True`` when the session closes. Make one with
+    :meth:`Execution.attach`. Two tasks cannot read the same stream. Close a stream that is not read to its
+    end, since a reader that lags delays the code.
     """
 
-    def __init__(self, run: ReadRun, cursor: ReadCursor, chain: Chain, batch: bool) -> None:
-        self._run = run
+    def __init__(self, journal: ReadJournal, cursor: ReadCursor, pipeline: Pipeline, batch: bool) -> None:
+        self._journal = journal
         self._cursor = cursor
-        self._chain = chain
+        self._pipeline = pipeline
         self._batch = batch
         self._waiting = False
         self._closed = False
@@ -81,16 +80,16 @@ class MessageStream:
         return self
 
     async def __anext__(self) -> Message:
-        while not self._chain.ready:
-            if self._chain.busy:
-                await self._chain.run_async()
+        while not self._pipeline.ready:
+            if self._pipeline.busy:
+                await self._pipeline.run_async()
                 continue
             if self._batch:
-                await wait_async(self._run.journal.when_due)
+                await wait_async(self._journal.when_due)
                 self._batch = False
             messages = [] if self._closed else self._cursor.read()
             if messages:
-                self._chain.add(messages)
+                self._pipeline.add(messages)
                 continue
             if self._closed or self._cursor.ended:
                 self.close()
@@ -102,7 +101,7 @@ class MessageStream:
                 await wait_async(self._cursor.when_ready)
             finally:
                 self._waiting = False
-        return self._chain.ready.popleft()
+        return self._pipeline.ready.popleft()
 
     def __iter__(self) -> Iterator[Message]:
         try:
@@ -112,48 +111,61 @@ class MessageStream:
             self.close()
 
     def receive(self, timeout: float | None = None) -> list[Message] | None:
-        """Without an event loop: what has come, empty after ``timeout`` seconds; None at the end."""
-        if self._chain.is_async:
+        """Return the next messages, without an event loop.
+
+        Args:
+            timeout: Seconds to wait for a message; None waits without a limit.
+
+        Returns:
+            The messages; an empty list after the timeout or if the processors dropped them; None at the end.
+
+        Raises:
+            UsageError: A processor is async.
+        """
+        if self._pipeline.is_async:
             raise UsageError("an async processor needs `async for`")
         if self._closed:
             return None
         if self._batch:
-            if not wait_sync(self._run.journal.when_due, timeout):
+            if not wait_sync(self._journal.when_due, timeout):
                 return []
             self._batch = False
-        chain = self._chain
-        if not chain.busy and not chain.ready:
+        pipeline = self._pipeline
+        if not pipeline.busy and not pipeline.ready:
             read = self._cursor.read()
             if not read and not self._cursor.ended and wait_sync(self._cursor.when_ready, timeout):
                 read = self._cursor.read()
             if not read:
                 return None if self._cursor.ended else []
-            chain.add(read)
-        chain.run()
-        messages = list(chain.ready)
-        chain.ready.clear()
+            pipeline.add(read)
+        pipeline.run()
+        messages = list(pipeline.ready)
+        pipeline.ready.clear()
         return messages
 
     @property
     def after(self) -> int:
-        """The sequence number up to which messages were taken from the journal."""
+        """The sequence number of the last message that was taken from the journal."""
         return self._cursor.after
 
-    def leave(self) -> Chain:
-        """Hold the execution no longer; whoever goes on :attr:`after` this needs the chain."""
-        chain, self._chain = self._chain, Chain(())
+    def leave(self) -> Pipeline:
+        """Close the stream, but return its pipeline without closing it.
+
+        A new stream can use the pipeline to continue after :attr:`after`.
+        """
+        pipeline, self._pipeline = self._pipeline, Pipeline(())
         self.close()
-        return chain
+        return pipeline
 
     async def aclose(self) -> None:
+        """Close the stream. See :meth:`close`."""
         self.close()
 
     def close(self) -> None:
-        """Read no more. Idempotent."""
+        """Stop reading, and close the processors. Idempotent."""
         self._closed = True
         self._cursor.close()
-        self._chain.close()
+        self._pipeline.close()
 
     def __del__(self) -> None:
         self._cursor.abandon()
-

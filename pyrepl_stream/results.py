@@ -1,4 +1,4 @@
-"""What an execution said, put together."""
+"""Results of executions, assembled from their messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .messages import (
+from .runtime.messages import (
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
@@ -19,17 +19,23 @@ from .messages import (
     StreamType,
 )
 
-__all__ = ("ExecutionResult", "Result", "ExecutionError")
+__all__ = ("ExecutionResult", "RichValue", "ErrorInfo")
+
+_LISTS = {DisplayMessage: "displays", LogMessage: "logs", GapMessage: "gaps", EventMessage: "events"}
 
 
-class Result(str):
-    """The text of a value; its other forms are in ``data``, by MIME type, and ``result["text/html"]``."""
+class RichValue(str):
+    """The value of the last expression: its text, with its other representations.
+
+    ``value.data`` has all representations by MIME type, and ``value["text/html"]`` returns one of them.
+    """
 
     data: Mapping[str, Any]
     metadata: Mapping[str, Any]
 
     @classmethod
-    def of(cls, message: ResultMessage) -> Result:
+    def of(cls, message: ResultMessage) -> RichValue:
+        """Create an instance from the `result` message."""
         self = cls(message.data.get("text/plain", ""))
         self.data, self.metadata = message.data, message.metadata
         return self
@@ -41,35 +47,58 @@ class Result(str):
         return self.data, self.metadata
 
 
-class ExecutionError(str):
-    """``Name: value`` of what ended the code; ``name``, ``value`` and ``traceback`` (lines) apart."""
+class ErrorInfo(str):
+    """The error that ended the code, as the text ``Name: value``.
+
+    It has the attributes ``name``, ``value``, ``traceback`` (a tuple of lines) and ``printed`` (True if the
+    text is in the output already). It is not an exception.
+    """
 
     name: str = ""
     value: str = ""
     traceback: tuple[str, ...] = ()
+    printed: bool = False
 
     @classmethod
-    def of(cls, message: ErrorMessage) -> ExecutionError:
+    def of(cls, message: ErrorMessage) -> ErrorInfo:
+        """Create an instance from the `error` message."""
         self = cls(f"{message.name}: {message.value}" if message.value else message.name)
         self.name, self.value, self.traceback = message.name, message.value, message.traceback
         return self
 
 
+def _timeout_error(reason: str, error: ErrorInfo | None) -> ErrorInfo:
+    """Return the error of an execution that was interrupted after its timeout; ``error`` ended its code."""
+    value = reason.partition(": ")[2] or reason
+    traceback = (*error.traceback, f"TimeoutError: {value}") if error is not None and error.traceback else ()
+    return ErrorInfo.of(ErrorMessage(name="TimeoutError", value=value, traceback=traceback))
+
+
 @dataclass
 class ExecutionResult:
-    """All that an execution said, put together.
+    """The result of an execution, assembled from its messages.
 
-    ``stdout`` and ``stderr`` hold bytes that were no UTF-8 as surrogate escapes, so that
-    ``stdout.encode("utf-8", "surrogateescape")`` is what was written. ``missing_bytes`` counts output
-    that was dropped; ``status``, ``exit_code`` and ``value`` are those of `complete`, and ``reason`` is
-    its ``error``. ``duration`` is in seconds.
+    Attributes:
+        id: The id of the execution.
+        status: ``running``, or the status of `complete`.
+        success: True if the code has ended without an error.
+        result: The value of the last expression.
+        error: The error that ended the code.
+        exit_code: The exit code of a command.
+        reason: Why the execution ended, unless it ended by itself.
+        duration: Seconds from the start to the end.
+        value: The ``value`` of `complete`, such as the list of steps of :func:`run_steps`.
+        displays: The displays, in order.
+        logs: The log messages, in order.
+        gaps: The ranges of messages that are missing.
+        events: The events that processors found in the output.
     """
 
     id: str
     status: str = "running"
     success: bool = False
-    result: Result | None = None
-    error: ExecutionError | None = None
+    result: RichValue | None = None
+    error: ErrorInfo | None = None
     exit_code: int | None = None
     reason: str = ""
     duration: float = 0.0
@@ -84,42 +113,45 @@ class ExecutionResult:
 
     @property
     def stdout(self) -> str:
+        """The standard output. Bytes that are not UTF-8 become surrogate escapes.
+
+        ``stdout.encode("utf-8", "surrogateescape")`` gives the bytes that were written.
+        """
         return self._joined(StreamType.STDOUT)
 
     @property
     def stderr(self) -> str:
+        """The standard error, decoded like :attr:`stdout`."""
         return self._joined(StreamType.STDERR)
 
     @property
     def missing_bytes(self) -> int:
+        """The number of bytes of output that were dropped."""
         return sum(gap.bytes or 0 for gap in self.gaps)
 
     def add(self, message: Message) -> None:
-        """Take one message more into account."""
+        """Add the next message."""
         if isinstance(message, OutputMessage):
             data = message.data
             text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
             self._text[message.stream].append(text)
         elif isinstance(message, ResultMessage):
-            self.result = Result.of(message)
+            self.result = RichValue.of(message)
         elif isinstance(message, ErrorMessage):
-            self.error = ExecutionError.of(message)
-        elif isinstance(message, DisplayMessage):
-            self.displays.append(message)
-        elif isinstance(message, LogMessage):
-            self.logs.append(message)
-        elif isinstance(message, GapMessage):
-            self.gaps.append(message)
-        elif isinstance(message, EventMessage):
-            self.events.append(message)
+            self.error = ErrorInfo.of(message)
+        elif type(message) in _LISTS:
+            getattr(self, _LISTS[type(message)]).append(message)
         elif isinstance(message, CompleteMessage):
             self.success, self.status = message.success, message.status
             self.exit_code, self.duration = message.exit_code, message.duration
             self.value = message.value
             self.reason = message.error or ""
-            if self.error is None and message.error:
+            if message.status == "timeout" and self.reason.startswith("timeout: "):  # not an idle command
+                self.error = _timeout_error(self.reason, self.error)
+            elif self.error is None and message.error:
                 name, _, value = message.error.partition(": ")
-                self.error = ExecutionError.of(ErrorMessage(name=name, value=value))
+                self.error = ErrorInfo.of(ErrorMessage(name=name, value=value))
+                self.error.printed = bool(message.extra.get("printed"))
 
     def _joined(self, stream: StreamType) -> str:
         parts = self._text[stream]

@@ -1,175 +1,138 @@
-"""A session in this process: a namespace that lasts, and executions in threads."""
+"""The interface of sessions, and the code that thread sessions and remote sessions share."""
 
 from __future__ import annotations
 
-import threading
-import uuid
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from types import TracebackType
-from typing import Any
+import functools
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, Self, TypeVar
 
-from .chain import AnyProcessor, with_format
-from .engine import routing
-from .engine.interpreter import Interpreter
-from .engine.loop import LoopThread, engine_loop
-from .engine.python import PythonBody
-from .engine.run import Body, Run
-from .errors import SessionClosedError, UnknownExecutionError, UsageError
-from .execution import Execution, check_timeout, streaming_default
-from .journal import Journal, Overflow
+from .execution import Execution, ProcessExecution
 from .message_stream import MessageStream
-from .messages import ExecuteMessage, StreamType
-from .process import ProcessBody, ProcessExecution
-from .waiting import wait_async, wait_sync
+from .pipeline import AnyProcessor
+from .processors.formats import with_format
+from .reply import Reply
+from .runtime.errors import UsageError
+from .runtime.messages import ExecuteMessage
+from .runtime.process.command import Arguments, Command
+from .runtime.process.limits import Limits
+from .runtime.process.runner import Retry
+from .runtime.validation import check_seconds
 
-__all__ = ("Session",)
-
-_KEPT_EXECUTIONS = 1000
-_KEPT_BUFFERS = 16  # finished executions are kept while together they take this many buffers
+__all__ = ("AnySession",)
 
 
-class Session:
-    """Runs Python code in threads of this process, any number at a time, in one namespace.
+@dataclass
+class ExecutionOptions:
+    """How an execution is started and read: the checked options of :meth:`AnySession.execute`.
 
-    ``namespace`` is used as it is (default: a new one). ``buffer_bytes`` bounds the memory that one
-    execution's output takes; ``overflow`` says what happens when a reader lags behind it: the code
-    waits (``"block"``), or output is dropped (``"drop_oldest"``, ``"drop_newest"``), or the code fails
-    (``"fail"``). ``max_concurrent`` executions run at once, the others are queued.
-
-    Code in a thread cannot be interrupted inside ``time.sleep`` or C code, and holds up the process
-    when it keeps the GIL. While any session is open, ``sys.stdout``, ``sys.stderr``, threads,
-    executors and logging are routed process-wide; closing the last session undoes it.
-
-    Use it as ``async with``, as ``with``, or call :meth:`start` and :meth:`close`. One that is never
-    closed ends with the process.
+    Raises:
+        UsageError: A value is not valid.
     """
 
-    def __init__(
-        self,
-        namespace: MutableMapping[str, Any] | None = None,
-        *,
-        buffer_bytes: int = 4 << 20,
-        overflow: Overflow = "block",
-        max_concurrent: int = 32,
-    ) -> None:
-        if namespace is not None and not isinstance(namespace, dict):
-            raise UsageError(f"namespace must be a dict, not {type(namespace).__name__}")
-        if max_concurrent < 1:
-            raise UsageError(f"max_concurrent is {max_concurrent}, but must be at least 1")
-        Journal("", limit=buffer_bytes, overflow=overflow)  # has the checks of these two
-        self._interpreter = Interpreter(namespace)
-        self._buffer_bytes = buffer_bytes
-        self._overflow = overflow
-        self._max_concurrent = max_concurrent
-        self._state = "new"
-        # Guards _state and what is new in _runs; the engine's thread never waits for it, since code
-        # that is interrupted while it starts an execution could leave it locked.
-        self._lock = threading.Lock()
-        self._runs: dict[str, Run] = {}
-        # The engine's thread only:
-        self._user_loop: LoopThread | None = None
-        self._waiting: deque[Run] = deque()
-        self._active = 0
+    execution_id: str | None = None
+    timeout: float | None = None
+    processors: Iterable[AnyProcessor] = ()
+    format: str = "text"
+    streaming: bool = True
+    fresh: bool = False
+    label: str = ""
+    retain_output: bool = False
+    on_created: Callable[[Any], object] | None = None
 
-    def __repr__(self) -> str:
-        return f"<Session {self._state}, {len(self._runs)} executions>"
+    def __post_init__(self) -> None:
+        self.timeout = check_seconds("timeout", self.timeout, optional=True)
+        self.processors = with_format(self.format, self.processors)
 
     @property
-    def namespace(self) -> dict[str, Any]:
-        return self._interpreter.namespace
+    def batch(self) -> bool:
+        """True if all messages are delivered at the end.
 
-    # -- start and end -----------------------------------------------------------------------
-
-    async def start(self) -> Session:
-        """Begin to route output. Idempotent, and done by the first :meth:`execute` if need be."""
-        self._start()
-        return self
-
-    async def close(self) -> None:
-        """Interrupt what runs, end all streams, undo the routing. Idempotent.
-
-        Raises nothing for code that cannot be interrupted: it is left to itself.
+        ``PYREPL_STREAM_DISABLE_STREAMING``, unless it is empty or 0, has the effect of ``streaming=False``.
         """
-        runs = self._begin_close()
-        if runs is not None:
-            for run in runs:
-                await wait_async(run.when_done)
-            self._finish_close(runs)
+        return not self.streaming or os.environ.get("PYREPL_STREAM_DISABLE_STREAMING", "") not in ("", "0")
 
-    async def __aenter__(self) -> Session:
-        return await self.start()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+_RENAMED = {"keep": "retain_output", "before": "on_created"}
+
+
+def accept_earlier_names(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function so that it also accepts the earlier, deprecated names of its options."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for old in kwargs.keys() & _RENAMED.keys():
+            text = f"the option {old}= of {function.__qualname__} is deprecated: use {_RENAMED[old]}="
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            kwargs[_RENAMED[old]] = kwargs.pop(old)
+        return function(*args, **kwargs)
+
+    return call
+
+
+class AnySession(ABC):
+    """A place with a namespace in which executions run: a :class:`Session` or a :class:`RemoteSession`.
+
+    Methods never wait. A :class:`Reply` that they return can be awaited on asyncio and trio, and its
+    ``.wait(timeout=None)`` waits without an event loop. An error that the session reports is raised where
+    the reply, the execution or the stream is awaited or read; a thread session, which detects errors
+    immediately, may raise it in the call.
+
+    Use a session in ``async with`` or ``with``. Leaving the block closes a thread session, and disconnects
+    from a remote session, which continues to run.
+    """
+
+    @abstractmethod
+    def start(self) -> Reply[Self]:
+        """Start the session now rather than with its first execution. Idempotent.
+
+        Raises:
+            SessionClosedError: The session was closed.
+            TargetError: A remote session cannot be reached or started.
+            UsageError: A running remote session has other options than those requested.
+        """
+
+    @abstractmethod
+    def close(self) -> Reply[None]:
+        """End the session and everything that runs in it. Idempotent."""
+
+    @abstractmethod
+    def _leave(self) -> Reply[None]:
+        """Close the session, or disconnect from it, at the end of a ``with`` block. Idempotent."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await self.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+
+    async def __aexit__(self, *exc_info: object) -> None:
         import anyio
 
         with anyio.CancelScope(shield=True):
-            await self.close()
+            await self._leave()
 
-    def __enter__(self) -> Session:
-        self._start()
-        return self
+    def __enter__(self) -> Self:
+        try:
+            return self.start().wait()
+        except BaseException:
+            self._leave().wait()
+            raise
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        runs = self._begin_close()
-        if runs is not None:
-            for run in runs:
-                wait_sync(run.when_done, None)
-            self._finish_close(runs)
+    def __exit__(self, *exc_info: object) -> None:
+        self._leave().wait()
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._state in ("closing", "closed"):
-                raise SessionClosedError("the session was closed; make a new one")
-            if self._state == "new":
-                routing.install()
-                self._state = "open"
+    # -- running -----------------------------------------------------------------------------
 
-    def _begin_close(self) -> list[Run] | None:
-        """Tell all executions to end; None when there is nothing to close."""
-        with self._lock:
-            if self._state in ("new", "closed"):
-                self._state = "closed"
-                return None
-            self._state = "closing"  # and stays so when this is cancelled: then close() goes on from here
-            runs = list(self._runs.values())
-        for run in runs:
-            run.request_stop("killed")
-        return runs
-
-    def _finish_close(self, runs: list[Run]) -> None:
-        with self._lock:
-            if self._state == "closed":
-                return
-            self._state = "closed"
-        closed = threading.Event()
-
-        def close() -> None:
-            try:
-                if self._user_loop is not None:
-                    self._user_loop.stop(0.2)  # first, so that what its tasks say at their end is kept
-                for run in runs:
-                    run.close()
-            finally:
-                closed.set()
-
-        if engine_loop().call(close):
-            closed.wait()
-        self._interpreter.forget_sources()
-        routing.uninstall()
-
-    # -- running code ------------------------------------------------------------------------
-
+    @accept_earlier_names
     def execute(
         self,
         code: str | ExecuteMessage,
@@ -179,155 +142,140 @@ class Session:
         processors: Iterable[AnyProcessor] = (),
         format: str = "text",
         streaming: bool = True,
-        keep: bool = False,
-        before: Callable[[Execution], object] | None = None,
+        fresh: bool = False,
+        label: str = "",
+        retain_output: bool = False,
+        on_created: Callable[[Any], object] | None = None,
     ) -> Execution:
-        """Start ``code`` and return its :class:`Execution` at once.
+        """Start Python code and return its execution at once.
 
-        ``timeout`` is in seconds. Messages go through ``processors``, behind what reads the ``format``
-        ("text", "json", "yaml") of the output. ``streaming=False`` hands all over at the end; ``keep``
-        keeps all output in memory, not only the newest ``buffer_bytes``; ``before`` is called with the
-        execution before its code starts. An ``execution_id`` that is known already attaches when the
-        code is the same. Raises :class:`UsageError` for another code
-        under a known id and for options without sense, :class:`SessionClosedError` after the end.
+        Args:
+            code: The code, or an :class:`ExecuteMessage` with the code and its id.
+            execution_id: An id (for a remote session 1 to 64 letters, digits, ``.``, ``_`` or ``-``); None
+                generates one. If the session has an execution with this id and the same code, the call
+                attaches to it.
+            timeout: Seconds after which the code is stopped, with the status ``timeout``; None for no limit.
+            processors: The processors that messages pass through for each reader, in order.
+            format: The format of the output, ``text``, ``json`` or ``yaml``. Documents in it become events
+                before the processors are called.
+            streaming: If False, deliver all messages at the end.
+            fresh: Replace an execution with this id that has ended, and run the code again in the same
+                namespace.
+            label: A description of the caller, for lists of executions. Thread sessions ignore it.
+            retain_output: Keep all output in memory instead of only the newest ``buffer_bytes``. A remote
+                session ignores it, since it records all output on its disk.
+            on_created: Called with the execution before its code starts; if it raises an error, nothing runs.
+
+        Raises:
+            ExecutionExistsError: The id is in use for other code, or ``fresh`` is given but the execution
+                has not ended.
+            SessionClosedError: The session was closed.
+            UsageError: An argument is not valid.
         """
         if isinstance(code, ExecuteMessage):
             execution_id, code = execution_id or code.id, code.code
         if not isinstance(code, str):
             raise UsageError(f"code must be text or an ExecuteMessage, not {type(code).__name__}")
-        body = PythonBody(code, self._interpreter, self._loop_of_user, self._retire)
-        return self.launch(
-            body,
-            code,
-            execution_id=execution_id,
-            timeout=timeout,
-            processors=processors,
-            format=format,
-            streaming=streaming,
-            keep=keep,
-            before=before,
+        options = ExecutionOptions(
+            execution_id, timeout, processors, format, streaming, fresh, label, retain_output, on_created
         )
+        return self._execute(code, options)
 
-    def launch(
+    def run_process(
         self,
-        body: Body,
-        code: str,
+        command: Command | Arguments,
         *,
+        limits: Limits | None = None,
+        retry: Retry | None = None,
         execution_id: str | None = None,
-        timeout: float | None = None,
         processors: Iterable[AnyProcessor] = (),
         format: str = "text",
         streaming: bool = True,
-        keep: bool = False,
-        before: Callable[[Execution], object] | None = None,
-    ) -> Execution:
-        """As :meth:`execute`, for anything that can be started and stopped (see :class:`Body`).
+        fresh: bool = False,
+        label: str = "",
+        retain_output: bool = False,
+        on_created: Callable[[Any], object] | None = None,
+    ) -> ProcessExecution:
+        """Start a command where the session is, and return its execution at once.
 
-        For a :class:`ProcessBody` it returns a :class:`ProcessExecution`.
+        Args:
+            command: A :class:`Command`, or its arguments: text for the shell, or a list of words.
+            limits: When and how the command is stopped; None for no limits.
+            retry: A function that returns the command to run in place of one that failed. A remote session
+                ignores it.
+            execution_id: An id; None generates one. If the session has an execution with this id and the
+                same command, the call attaches to it.
+            processors: The processors that messages pass through for each reader, in order.
+            format: The format of the output, ``text``, ``json`` or ``yaml``. Documents in it become events
+                before the processors are called.
+            streaming: If False, deliver all messages at the end.
+            fresh: Replace an execution with this id that has ended, and run the command again.
+            label: A description of the caller, for lists of executions. Thread sessions ignore it.
+            retain_output: Keep all output in memory. A remote session ignores it, since it records all
+                output.
+            on_created: Called with the execution before the command starts; if it raises an error, nothing
+                runs.
+
+        Raises:
+            CommandNotFoundError: There is no such program.
+            CommandPermissionError: The program may not be executed.
+            WorkingDirectoryError: The command's directory does not exist, or may not be entered.
+            ExecutionExistsError: See :meth:`execute`.
+            SessionClosedError: The session was closed.
+            UsageError: Any other argument is not valid.
         """
-        check_timeout(timeout)
-        processors = with_format(format, processors)
-        self._start()
-        batch = not streaming_default(streaming)
-        execution_id = execution_id or uuid.uuid4().hex[:16]
-        with self._lock:
-            run = self._runs.get(execution_id)
-            if run is not None and run.code != code:
-                raise UsageError(
-                    f"execution {execution_id!r} exists already with other code; choose another id"
-                )
-            if run is not None:
-                return _execution_of(run, processors=processors, batch=batch)
-            run = Run(
-                execution_id,
-                code,
-                body,
-                engine_loop(),
-                limit=None if batch or keep else self._buffer_bytes,
-                overflow=self._overflow,
-                timeout=timeout,
-                on_end=self._ended,
-            )
-            run.writer.fallback = routing.fallback(StreamType.STDOUT).write
-            self._runs[execution_id] = run
-        execution = _execution_of(run, processors=processors, batch=batch, awaits_reader=True)
-        if before is not None:
-            try:
-                before(execution)
-            except BaseException:
-                with self._lock:
-                    del self._runs[execution_id]
-                raise
-        run.engine.call(self._admit, run)
-        return execution
+        command = command if isinstance(command, Command) else Command(command)
+        limits = limits or Limits()
+        timeout = limits.timeout
+        options = ExecutionOptions(
+            execution_id, timeout, processors, format, streaming, fresh, label, retain_output, on_created
+        )
+        return self._run_process(command, limits, retry, options)
 
-    def interrupt(self, execution_id: str) -> Awaitable[None]:
-        """See :meth:`Execution.interrupt`. Raises :class:`UnknownExecutionError`."""
-        return _execution_of(self._known(execution_id)).interrupt()
+    @abstractmethod
+    def _execute(self, code: str, options: ExecutionOptions) -> Execution:
+        """Start code. See :meth:`execute`."""
+
+    @abstractmethod
+    def _run_process(
+        self, command: Command, limits: Limits, retry: Retry | None, options: ExecutionOptions
+    ) -> ProcessExecution:
+        """Start a command. See :meth:`run_process`."""
+
+    # -- running and ended executions --------------------------------------------------------
+
+    @abstractmethod
+    def execution(self, execution_id: str) -> Execution:
+        """Return the execution with this id, even if another client started it.
+
+        Raises:
+            UnknownExecutionError: The session has no execution with this id, or no longer keeps it.
+        """
+
+    @abstractmethod
+    def executions(self) -> Reply[list[Any]]:
+        """List the executions that the session has a record of, the oldest first."""
 
     def attach(self, execution_id: str, after: int = 0, *, follow: bool = False) -> MessageStream:
-        """See :meth:`Execution.attach`. Raises :class:`UnknownExecutionError` too."""
-        return _execution_of(self._known(execution_id)).attach(after, follow=follow)
+        """Read an execution's messages after a sequence number. See :meth:`Execution.attach`.
 
-    async def executions(self) -> list[Execution]:
-        """Those that run and those that are still kept, the oldest first."""
-        with self._lock:
-            return [_execution_of(run) for run in self._runs.values()]
+        Raises:
+            UnknownExecutionError: The session has no execution with this id.
+        """
+        return self.execution(execution_id).attach(after, follow=follow)
 
-    def _known(self, execution_id: str) -> Run:
-        with self._lock:
-            run = self._runs.get(execution_id)
-        if run is None:
-            raise UnknownExecutionError(
-                f"no execution {execution_id!r} in this session (it never was, or is no longer kept)"
-            )
-        return run
+    def interrupt(self, execution_id: str) -> Reply[None]:
+        """Interrupt an execution; the namespace stays. See :meth:`Execution.interrupt`.
 
-    # -- the engine's thread -----------------------------------------------------------------
+        Raises:
+            UnknownExecutionError: The session has no execution with this id.
+        """
+        return self.execution(execution_id).interrupt()
 
-    def _loop_of_user(self) -> LoopThread:
-        if self._user_loop is None:
-            self._user_loop = LoopThread("pyrepl-stream user code")
-        return self._user_loop
+    def kill(self, execution_id: str) -> Reply[None]:
+        """End an execution by force. See :meth:`Execution.kill`.
 
-    def _retire(self, loop: LoopThread) -> None:
-        """Code does not let go of this loop: what awaits from now on gets another one."""
-        if self._user_loop is loop:
-            self._user_loop = None
-        loop.stop()
-
-    def _admit(self, run: Run) -> None:
-        self._waiting.append(run)
-        self._next()
-
-    def _next(self) -> None:
-        while self._waiting and self._active < self._max_concurrent:
-            run = self._waiting.popleft()
-            if not run.done:
-                self._active += 1
-                run.start()
-
-    def _ended(self, run: Run) -> None:
-        if run in self._waiting:
-            self._waiting.remove(run)  # it was stopped before it began
-        else:
-            self._active -= 1
-        self._next()
-        self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        """Keep the newest finished executions, as many as fit."""
-        finished = [run for run in list(self._runs.values()) if run.done and not run.in_use]
-        total = sum(run.journal.kept_bytes for run in finished)
-        for run in finished[:-1]:
-            if len(self._runs) <= _KEPT_EXECUTIONS and total <= _KEPT_BUFFERS * self._buffer_bytes:
-                break
-            total -= run.journal.kept_bytes
-            self._runs.pop(run.id, None)
-            run.close()
-
-
-def _execution_of(run: Run, **options: Any) -> Execution:
-    if isinstance(run.body, ProcessBody):
-        return ProcessExecution(run, body=run.body, **options)
-    return Execution(run, **options)
+        Raises:
+            UnknownExecutionError: The session has no execution with this id.
+        """
+        return self.execution(execution_id).kill()

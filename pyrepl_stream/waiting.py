@@ -1,83 +1,82 @@
-"""Waiting, on asyncio, on trio or without an event loop, for what another thread will say, or a time."""
+"""Wait for a callback from another thread: on asyncio, on trio, or without an event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import sys
 import threading
 import time
-from collections.abc import Awaitable
-from typing import Any, Callable, Optional
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 __all__ = ("Subscribe", "wait_async", "wait_sync")
 
-# Seconds. A signal that comes a moment before the main thread waits does not wake it, nor does one that the
-# system gives to another thread: it is seen at the next turn.
+# Seconds for each turn of waiting. A signal that arrives just before the main thread waits does not wake it,
+# nor does a signal that the system delivers to another thread. The main thread handles it after the turn.
 _TURN = 0.1
 
 Subscribe = Callable[[Callable[[], None]], None]
-"""Takes a callback, and calls it once, from any thread, when what it is about has come."""
+"""A function that takes a callback, and calls it once, from any thread, when an event happens."""
 
 
-async def wait_async(subscribe: Subscribe, timeout: Optional[float] = None) -> bool:
-    """Wait, on asyncio or trio, until the callback given to ``subscribe`` is called, by any thread.
+async def wait_async(subscribe: Subscribe, timeout: float | None = None) -> bool:
+    """Wait, on asyncio or trio, until ``subscribe`` calls its callback, in any thread.
 
-    Returns whether it was, within ``timeout`` seconds.
+    Args:
+        subscribe: Called once, with the callback.
+        timeout: Seconds to wait; None waits without a limit.
+
+    Returns:
+        True if the callback was called, False after the timeout.
     """
     if asyncio._get_running_loop() is None:
         return await _wait_trio(subscribe, timeout)
     return await _wait_asyncio(subscribe, timeout)
 
 
-async def _wait_asyncio(subscribe: Subscribe, timeout: Optional[float]) -> bool:
+async def _wait_asyncio(subscribe: Subscribe, timeout: float | None) -> bool:
     loop = asyncio.get_running_loop()
-    news = asyncio.Event()
-    came = False
-
-    def arrive() -> None:
-        nonlocal came
-        came = True
-        news.set()
+    arrived = asyncio.Event()
 
     def wake() -> None:
-        try:
-            loop.call_soon_threadsafe(arrive)
-        except RuntimeError:
-            pass  # the loop was closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop was closed, so no task waits in it
+            loop.call_soon_threadsafe(arrived.set)
 
-    timer = None if timeout is None else loop.call_later(timeout, news.set)
-    try:
-        subscribe(wake)
-        await news.wait()
-    finally:
-        if timer is not None:
-            timer.cancel()
-    return came
+    subscribe(wake)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await arrived.wait()
+    return arrived.is_set()
 
 
-async def _wait_trio(subscribe: Subscribe, timeout: Optional[float]) -> bool:
-    trio = sys.modules["trio"]  # whoever runs it has imported it; we do not need it
+async def _wait_trio(subscribe: Subscribe, timeout: float | None) -> bool:
+    trio = sys.modules["trio"]  # imported by the running program; this package does not need it
     token = trio.lowlevel.current_trio_token()
-    news = trio.Event()
+    arrived = trio.Event()
 
     def wake() -> None:
-        try:
-            token.run_sync_soon(news.set)
-        except trio.RunFinishedError:
-            pass  # nobody waits any more
+        with contextlib.suppress(trio.RunFinishedError):  # the loop has ended, so no task waits in it
+            token.run_sync_soon(arrived.set)
 
     subscribe(wake)
     with trio.move_on_after(math.inf if timeout is None else timeout):
-        await news.wait()
-    return bool(news.is_set())
+        await arrived.wait()
+    return bool(arrived.is_set())
 
 
-async def wait_limited(awaitable: Awaitable[Any], timeout: Optional[float]) -> tuple[bool, Any]:
-    """Await, on asyncio or trio, for at most ``timeout`` seconds: whether it returned, and what.
+async def wait_limited(awaitable: Awaitable[Any], timeout: float | None) -> tuple[bool, Any]:
+    """Await ``awaitable``, on asyncio or trio, for at most ``timeout`` seconds.
 
-    What has not returned is cancelled, as it is when the caller is. Raises what it raises, and
-    RuntimeError when it was cancelled by somebody else.
+    It is cancelled after the timeout, and when the caller is cancelled.
+
+    Returns:
+        True and the result, or False and None after the timeout.
+
+    Raises:
+        RuntimeError: Other code cancelled it.
+        Exception: The error of the awaited work.
     """
     if asyncio._get_running_loop() is None:
         with sys.modules["trio"].move_on_after(math.inf if timeout is None else timeout):
@@ -93,8 +92,11 @@ async def wait_limited(awaitable: Awaitable[Any], timeout: Optional[float]) -> t
         task.cancel()
 
 
-def wait_sync(subscribe: Subscribe, timeout: Optional[float]) -> bool:
-    """As :func:`wait_async`, without an event loop. An interrupt of the main thread ends it."""
+def wait_sync(subscribe: Subscribe, timeout: float | None) -> bool:
+    """Wait like :func:`wait_async`, but without an event loop.
+
+    A KeyboardInterrupt in the main thread ends the wait.
+    """
     event = threading.Event()
     subscribe(event.set)
     if threading.current_thread() is not threading.main_thread():

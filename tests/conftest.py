@@ -70,7 +70,11 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a program in a fresh interpreter: ``run_python(code, *options, python=..., timeout=...)``."""
 
     def run(
-        code: str, *options: str, python: str = sys.executable, timeout: float = 60, env: dict[str, str] | None = None
+        code: str,
+        *options: str,
+        python: str = sys.executable,
+        timeout: float = 60,
+        env: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
         return subprocess.run(
@@ -88,9 +92,11 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def joined() -> Callable[..., str]:
-    """What a list of messages holds of one stream."""
+    """Joins the output of one stream in a list of messages."""
 
-    def join(messages: list[Message], stream: StreamType = StreamType.STDOUT, source: str | None = None) -> str:
+    def join(
+        messages: list[Message], stream: StreamType = StreamType.STDOUT, source: str | None = None
+    ) -> str:
         return "".join(
             message.text
             for message in messages

@@ -1,4 +1,4 @@
-"""An execution as its caller sees it: processors, results, waiting."""
+"""Executions: processors, results and waiting."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pyrepl_stream import (
     Message,
     MessageType,
     OutputMessage,
-    Prefix,
     Session,
     UsageError,
 )
+from pyrepl_stream.processors import Prefix
 
 
 def upper(message: Message) -> Message:
@@ -100,7 +100,9 @@ def test_wait_gives_up_after_its_timeout_and_may_be_called_again(session: Sessio
     assert execution.wait() is execution.wait(0)
 
 
-def test_wait_with_a_timeout_reads_and_loses_nothing_of_long_output(session_of: Callable[..., Session]) -> None:
+def test_wait_with_a_timeout_reads_and_loses_nothing_of_long_output(
+    session_of: Callable[..., Session],
+) -> None:
     session = session_of(buffer_bytes=100_000)
     outcome = session.execute("for i in range(20_000): print('x' * 999)").wait(60)
     assert outcome.missing_bytes == 0
@@ -120,26 +122,36 @@ def test_a_wait_that_timed_out_goes_on_where_it_was(session_of: Callable[..., Se
 # -- what is known so far -----------------------------------------------------------------------
 
 
-def test_what_was_said_so_far_can_be_seen_without_reading(session: Session) -> None:
+def test_output_so_far_is_available_without_reading(session: Session) -> None:
     session.namespace["go_on"] = go_on = threading.Event()
     execution = session.execute("print(1); go_on.wait(); 5")
     stream = iter(execution.attach())
     while "\n" not in getattr(next(stream), "data", ""):
         pass
-    assert (execution.stdout, execution.result, execution.status, execution.success) == ("1\n", None, "running", False)
+    assert (execution.stdout, execution.result, execution.status, execution.success) == (
+        "1\n",
+        None,
+        "running",
+        False,
+    )
     go_on.set()
     list(stream)
-    assert (execution.stdout, execution.result, execution.status, execution.success) == ("1\n", "5", "ok", True)
+    assert (execution.stdout, execution.result, execution.status, execution.success) == (
+        "1\n",
+        "5",
+        "ok",
+        True,
+    )
 
 
-def test_an_execution_that_is_kept_has_all_of_its_output(session_of: Callable[..., Session]) -> None:
+def test_a_retained_execution_has_all_of_its_output(session_of: Callable[..., Session]) -> None:
     session = session_of(buffer_bytes=10_000)
-    execution = session.execute("for i in range(1000): print('x' * 99)", keep=True)
+    execution = session.execute("for i in range(1000): print('x' * 99)", retain_output=True)
     execution.wait(60)
     assert execution.stdout == ("x" * 99 + "\n") * 1000
 
 
-def test_a_result_collects_what_was_missing() -> None:
+def test_a_result_collects_gaps() -> None:
     result = ExecutionResult("e")
     for message in (GapMessage(bytes=5), GapMessage(bytes=None), GapMessage(bytes=7)):
         result.add(message)
@@ -147,14 +159,14 @@ def test_a_result_collects_what_was_missing() -> None:
     assert len(result.gaps) == 3
 
 
-def test_a_result_is_running_until_complete_is_there() -> None:
+def test_a_result_is_running_until_complete() -> None:
     result = ExecutionResult("e")
     assert (result.status, result.success) == ("running", False)
     result.add(CompleteMessage(success=True))
     assert (result.status, result.success) == ("ok", True)
 
 
-def test_an_error_is_text_with_its_parts(session: Session) -> None:
+def test_an_error_info_is_text_with_attributes(session: Session) -> None:
     error = session.execute("raise ValueError('no')").wait(60).error
     assert error == "ValueError: no"
     assert error is not None
@@ -172,8 +184,10 @@ def test_reprs_name_the_execution(session: Session) -> None:
 # -- garbage ------------------------------------------------------------------------------------
 
 
-def test_an_interrupt_that_wakes_nobody_is_seen_by_who_waits(run_python: Callable[..., object]) -> None:
-    # The system may give a signal to any thread; and one that comes a moment before the wait wakes nobody either.
+def test_a_waiting_main_thread_handles_an_interrupt_that_does_not_wake_it(
+    run_python: Callable[..., object],
+) -> None:
+    # The system may deliver a signal to any thread, and one that comes just before the wait does not end it.
     program = """
 import signal, threading, time
 from pyrepl_stream import Session
@@ -198,8 +212,8 @@ with Session() as session:
     assert (process.stdout, process.stderr) == ("seen\nseen\n", "")
 
 
-def test_streams_that_are_garbage_in_mid_write_stop_nobody(run_python: Callable[..., object]) -> None:
-    # The collector may run in any thread at any place: also in the one that writes to the journal.
+def test_streams_collected_during_a_write_do_not_block(run_python: Callable[..., object]) -> None:
+    # The garbage collector may run in any thread, also in the one that writes to the journal.
     program = """
 import gc
 from pyrepl_stream import Session
@@ -219,7 +233,7 @@ with Session() as session:
     assert (process.stdout, process.stderr) == ("40000\n", "")
 
 
-def test_an_execution_that_is_garbage_holds_no_writer_back(session_of: Callable[..., Session]) -> None:
+def test_a_garbage_collected_execution_does_not_hold_its_code_up(session_of: Callable[..., Session]) -> None:
     session = session_of(buffer_bytes=10_000)
     session.namespace["ended"] = ended = threading.Event()
     session.execute("for i in range(5000): print('x' * 99)\nended.set()", execution_id="job")
@@ -227,7 +241,9 @@ def test_an_execution_that_is_garbage_holds_no_writer_back(session_of: Callable[
     assert ended.wait(60)
 
 
-def test_finished_executions_are_forgotten_when_they_take_too_much(session_of: Callable[..., Session]) -> None:
+def test_finished_executions_are_forgotten_when_they_take_too_much(
+    session_of: Callable[..., Session],
+) -> None:
     session = session_of(buffer_bytes=50_000)
     for number in range(60):
         session.execute("print('x' * 100_000)", execution_id=str(number)).wait(60)
@@ -236,7 +252,7 @@ def test_finished_executions_are_forgotten_when_they_take_too_much(session_of: C
     assert str(59) in session._runs
 
 
-async def test_a_question_stands_until_it_is_answered(async_session: Session, anyio_backend: str) -> None:
+async def test_a_question_stays_open_until_it_is_answered(async_session: Session, anyio_backend: str) -> None:
     execution = async_session.execute("input('? ')")
     async for message in execution:
         if isinstance(message, InputRequestMessage):
@@ -245,7 +261,7 @@ async def test_a_question_stands_until_it_is_answered(async_session: Session, an
             assert not execution.asks(message)
 
 
-async def test_in_this_process_a_run_is_accepted_at_once(async_session: Session, anyio_backend: str) -> None:
+async def test_a_thread_session_accepts_at_once(async_session: Session, anyio_backend: str) -> None:
     execution = async_session.execute("1")
     assert await execution.started()
     assert execution.wait_started()

@@ -1,4 +1,4 @@
-"""What an adversary found: each test is a program that once hung, lost or leaked."""
+"""Programs that once hung, lost output or leaked, found by hostile testing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pyrepl_stream import (
 pytestmark = pytest.mark.anyio
 
 
-def test_readers_that_become_garbage_in_cycles_never_stop_the_engine() -> None:
+def test_readers_collected_in_cycles_never_block_the_engine() -> None:
     before = gc.get_threshold()
     gc.set_threshold(5)
     try:
@@ -45,15 +45,17 @@ def test_readers_that_become_garbage_in_cycles_never_stop_the_engine() -> None:
 
 @pytest.mark.parametrize("code", ["logging.warning('x' * 10**6)", "display(Big())"], ids=["logs", "displays"])
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "drop_newest", "fail"])
-def test_logs_and_displays_are_bounded_as_output_is(overflow: str, code: str) -> None:
-    program = f"import logging\nclass Big:\n    def __repr__(self): return 'x' * 10**6\nfor n in range(60): {code}"
+def test_logs_and_displays_are_bounded_like_output(overflow: str, code: str) -> None:
+    program = (
+        f"import logging\nclass Big:\n    def __repr__(self): return 'x' * 10**6\nfor n in range(60): {code}"
+    )
     with Session(buffer_bytes=2_000_000, overflow=overflow) as session:
         execution = session.execute(program)
         stream = execution.attach()
         first = stream.receive()
         assert first
-        run = session._runs[execution.id]
-        # The reader has stopped; the code goes on until it waits, fails or ends.
+        run = session._runs[execution.id].run
+        # The reader has stopped. The code goes on until it waits, fails or ends.
         stopped = session.execute("import time\nwhile n < 59 and n != last: last = n; time.sleep(0.2)\nn")
         session.namespace["last"] = -1
         stopped.wait(60)
@@ -88,7 +90,7 @@ def test_batch_that_asks_for_input_can_be_answered() -> None:
         assert execution.stdout == "bob\n"
 
 
-async def test_a_cancelled_read_loses_nothing() -> None:
+async def test_a_cancelled_read_loses_no_message() -> None:
     import anyio.lowlevel
 
     async def slow(message: Message) -> Message:
@@ -103,7 +105,9 @@ async def test_a_cancelled_read_loses_nothing() -> None:
         for _ in range(5):
             with anyio.CancelScope() as scope:
                 scope.cancel()
-                async for message in stream:  # one that is ready comes nevertheless; it may be the last
+                async for (
+                    message
+                ) in stream:  # a message that is ready is delivered all the same, and may be the last
                     messages.append(message)
                     break
         gate.set()
@@ -128,7 +132,7 @@ async def test_a_processor_that_raises_costs_no_message() -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_two_tasks_on_one_stream_are_told_so() -> None:
+async def test_two_tasks_reading_one_stream_are_an_error() -> None:
     async with Session() as session:
         execution = session.execute("import asyncio; await asyncio.sleep(1000)")
         stream = execution.attach()
@@ -154,7 +158,7 @@ async def test_a_write_on_the_readers_loop_never_waits() -> None:
     assert sum(m.text.count("\n") for m in messages if isinstance(m, OutputMessage)) == 2000
 
 
-async def test_code_that_blocks_its_loop_does_not_take_await_from_others() -> None:
+async def test_code_that_blocks_its_loop_does_not_block_await_in_other_executions() -> None:
     release = threading.Event()
     async with Session({"release": release}) as session:
         stuck = await session.execute("import asyncio\nawait asyncio.sleep(0)\nrelease.wait()", timeout=0.1)
@@ -195,18 +199,22 @@ def test_a_bad_log_record_does_not_end_the_program(capsys: pytest.CaptureFixture
     assert outcome.stderr.endswith("own fine\n")
 
 
-def test_a_pool_that_waits_at_the_gate_does_not_hold_the_exit(run_python: Callable[..., object]) -> None:
+def test_a_waiting_pool_does_not_delay_the_exit(run_python: Callable[..., object]) -> None:
     program = """
+import threading
 from pyrepl_stream import Session
-session = Session(buffer_bytes=10_000)
+begun = threading.Event()
+session = Session({"begun": begun}, buffer_bytes=10_000)
 code = '''
 from concurrent.futures import ThreadPoolExecutor
 def flood():
-    for i in range(2000): print("x" * 1000)
+    begun.set()
+    for i in range(200_000): print("x" * 1000)
 ThreadPoolExecutor().submit(flood).result()
 '''
 stream = session.execute(code).attach()
 stream.receive()
+begun.wait()
 """
     process = run_python(program, "-W", "error")
     assert process.returncode == 0  # type: ignore[attr-defined]
@@ -217,9 +225,10 @@ def test_a_command_does_not_outlive_the_process(run_python: Callable[..., object
 
     program = """
 from pyrepl_stream import Session
-from pyrepl_stream import Command, ProcessBody
+from pyrepl_stream import Command
+from pyrepl_stream.runtime.process import ProcessRunner
 session = Session()
-for message in session.launch(ProcessBody(Command("echo $$; exec sleep 1000")), "c"):
+for message in session.launch(ProcessRunner(Command("echo $$; exec sleep 1000")), "c"):
     print(message.text, end="")
     break
 """
@@ -227,14 +236,14 @@ for message in session.launch(ProcessBody(Command("echo $$; exec sleep 1000")), 
     assert not is_alive(int(process.stdout))  # type: ignore[attr-defined]
 
 
-def test_deleting_sys_stdout_is_mended_at_the_end() -> None:
+def test_a_deleted_sys_stdout_is_restored_at_the_end() -> None:
     before = sys.stdout
     with Session() as session:
         session.execute("import sys; del sys.stdout").wait(60)
     assert sys.stdout is before
 
 
-def test_display_is_there_without_ipython(run_python: Callable[..., object]) -> None:
+def test_display_works_without_ipython(run_python: Callable[..., object]) -> None:
     program = """
 from pyrepl_stream import Session
 with Session() as session:
@@ -248,7 +257,7 @@ print(hasattr(builtins, "display"))
     assert process.stdout == "{'text/plain': '2'} True\nFalse\n"  # type: ignore[attr-defined]
 
 
-def test_a_value_that_breaks_on_every_look_still_has_its_repr() -> None:
+def test_a_value_whose_attributes_raise_still_has_its_repr() -> None:
     code = "class W:\n    def __getattr__(self, name): raise RuntimeError(name)\n    def __repr__(self): return 'a W'\nW()"
     with Session() as session:
         assert session.execute(code).wait(60).result == "a W"
@@ -256,11 +265,14 @@ def test_a_value_that_breaks_on_every_look_still_has_its_repr() -> None:
 
 def test_stdout_works_as_a_context_manager() -> None:
     with Session() as session:
-        assert session.execute("import sys\nwith sys.stdout as f: f.write('x')\nprint('y')").wait(60).stdout == "xy\n"
+        assert (
+            session.execute("import sys\nwith sys.stdout as f: f.write('x')\nprint('y')").wait(60).stdout
+            == "xy\n"
+        )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_that_kept_a_write_neither_waits_nor_loses_its_text(
+def test_a_forked_child_with_a_saved_write_neither_waits_nor_loses_text(
     run_python: Callable[..., object],
 ) -> None:
     code = (

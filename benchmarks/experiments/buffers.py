@@ -1,4 +1,4 @@
-"""What the size of a child's own output buffer does to the first output, the rate and the memory."""
+"""The effect of the size of a child's output buffer on the first output, the rate and the memory."""
 
 from __future__ import annotations
 

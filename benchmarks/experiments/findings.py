@@ -1,4 +1,4 @@
-"""What an experiment finds: a table, how it was found, and a plot."""
+"""The result of an experiment: a table, the method, and a plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What turning lines of JSON into events costs, over what the parser itself costs."""
+"""The cost of turning lines of JSON into events, compared with that of the parser alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What streaming costs against batch: CPU, memory, and how late others come to their turn."""
+"""The cost of streaming compared with batch: CPU, memory, and the delay of other tasks."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def run(quick: bool) -> Findings:
         (
             "`activity`",
             "task",
-            "works: let go on",
+            "works: not ended",
             "works: ended",
             "stalls: found",
             "stalls: ended before",
@@ -91,7 +91,7 @@ def run(quick: bool) -> Findings:
         f"{len(runs)} labelled runs in {LANES} lanes. A task prints, or appends to a file, every 20 ms, "
         "or computes without a word; it works for 0.5 s and ends, or stops at a random moment (0.1 to 0.4 s) "
         f"and does nothing for {3 * IDLE:g} s more. `idle_timeout` is {IDLE:g}, `watch_interval` {LOOK:g} s. "
-        "Right is what was let go on while it worked, and ended after it had stalled. The settings "
+        "Right is what was not ended while it worked, and ended after it had stalled. The settings "
         "that see what the task does, and all three together, have to be right in more than 95 %.",
     )
     rights: dict[str, list[float]] = {setting: [] for setting in SETTINGS}

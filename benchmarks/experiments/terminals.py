@@ -25,13 +25,8 @@ _FEED = (
     f"{_PYTHON} -c 'import os, time\nfor i in range({_LINES}):\n"
     ' os.write(1, b"%d\\n" % time.monotonic_ns()); time.sleep(0.005)\''
 )
-_PRINTS = (
-    f"-c 'import time\nfor i in range({_LINES}):\n print(time.monotonic_ns()); time.sleep(0.005)'"
-)
-_BOTH = (
-    f"-c 'import sys\nfor i in range({_PAIRS}):\n"
-    ' print("o%d" % i); print("e%d" % i, file=sys.stderr)\''
-)
+_PRINTS = f"-c 'import time\nfor i in range({_LINES}):\n print(time.monotonic_ns()); time.sleep(0.005)'"
+_BOTH = f'-c \'import sys\nfor i in range({_PAIRS}):\n print("o%d" % i); print("e%d" % i, file=sys.stderr)\''
 _AWK_BOTH = f'BEGIN {{ for (i = 0; i < {_PAIRS}; i++) {{ print "o" i; print "e" i > "/dev/stderr" }} }}\''
 _FLOOD = "seq 1 {} | "
 

@@ -1,1 +1,1 @@
-"""The live output area: what an execution shows, what its pages are told of it, and the record it leaves."""
+"""The live area: the output of an execution in a notebook page, and the record that stays in the notebook."""

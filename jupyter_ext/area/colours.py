@@ -1,60 +1,55 @@
-"""Colours of the far side's text that can be read on light pages and on dark ones, without a stylesheet."""
+"""Colours of terminal text that are legible on light and on dark pages, without a stylesheet."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ("Rgb", "contrast", "css_of")
-
 Rgb = tuple[int, int, int]
 
-_BASIC: tuple[Rgb, ...] = (  # the 16, as xterm has them, but for a blue that can be seen
+_BASIC: tuple[Rgb, ...] = (  # the 16 colours of xterm, with a lighter blue
     *((0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (60, 100, 238), (205, 0, 205), (0, 205, 205)),
     *((229, 229, 229), (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255)),
     *((255, 0, 255), (0, 255, 255), (255, 255, 255)),
 )
 _STDERR = "#d03030"
-_LEGIBLE = 4.5  # WCAG 2, 1.4.3
-# Text and ground of JupyterLab's themes; pages that are lighter or darker have more contrast.
+_LEGIBLE = 4.5  # minimum contrast (WCAG 2, 1.4.3)
+# Text and background colours of JupyterLab's themes. Lighter or darker pages have more contrast.
 _LIGHT: tuple[Rgb, Rgb] = ((33, 33, 33), (255, 255, 255))
 _DARK: tuple[Rgb, Rgb] = ((255, 255, 255), (17, 17, 17))
 
 
 def contrast(one: Rgb, other: Rgb) -> float:
-    """The contrast ratio of WCAG 2, 1 to 21."""
+    """Return the contrast ratio of two colours as defined by WCAG 2, from 1 to 21."""
     dark, light = sorted((_luminance(one), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
 @lru_cache(maxsize=4096)
 def css_of(words: str) -> str:
-    """Declarations for the words of a row's style; tags say what is bold and so on.
+    """Return CSS declarations for the words of a row's style, except bold and the like, which become tags.
 
-    A colour without a ground of its own is mixed with that of the page's text, as much as it takes to be
-    legible on light and dark. Where that mixing is unknown, a colour between the two is left.
+    A text colour without a background is mixed with the text colour of the page until it is legible on light
+    and on dark pages. Browsers without ``color-mix`` get a colour of medium luminance.
+
+    Args:
+        words: Words of a style, such as ``b f1``.
     """
-    text = ground = ""
-    flags = set()
-    for word in words.split():
-        if word[0] == "f" and len(word) > 1:
-            text = word[1:]
-        elif word[0] == "g" and len(word) > 1:
-            ground = word[1:]
-        else:
-            flags.add(word)
+    flags = words.split()
+    colours = {word[0]: word[1:] for word in flags if len(word) > 1}
+    text, background = colours.get("f", ""), colours.get("g", "")
     if "v" in flags:
-        text, ground = ground or "#ffffff", text or "#444444"
-    if ground:
-        return _on_ground(_rgb(ground), _rgb(text) if text else None)
+        text, background = background or "#ffffff", text or "#444444"
+    if background:
+        return _on_background(_rgb(background), _rgb(text) if text else None)
     if text or "e" in flags:
         return _mixed(_rgb(text or _STDERR))
     return "opacity:.8" if "d" in flags else ""
 
 
-def _on_ground(ground: Rgb, text: Rgb | None) -> str:
-    if text is None or contrast(text, ground) < _LEGIBLE:
-        text = max((0, 0, 0), (255, 255, 255), key=lambda plain: contrast(plain, ground))
-    return f"color:{_hex(text)};background-color:{_hex(ground)}"
+def _on_background(background: Rgb, text: Rgb | None) -> str:
+    if text is None or contrast(text, background) < _LEGIBLE:
+        text = max((0, 0, 0), (255, 255, 255), key=lambda plain: contrast(plain, background))
+    return f"color:{_hex(text)};background-color:{_hex(background)}"
 
 
 def _mixed(colour: Rgb) -> str:
@@ -66,7 +61,7 @@ def _mixed(colour: Rgb) -> str:
 
 
 def _between(colour: Rgb) -> Rgb:
-    """Of the same hue, as near as can be to equal contrast on white and on black."""
+    """Return a shade of the colour that has about equal contrast on white and on black."""
     black, white = (0, 0, 0), (255, 255, 255)
     shades = [_mix(colour, end, share) for end in (black, white) for share in range(0, 101, 5)]
     return min(shades, key=lambda shade: abs(contrast(shade, white) - contrast(shade, black)))

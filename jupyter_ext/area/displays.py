@@ -1,6 +1,6 @@
-"""Rich displays of the far side, made safe for a page that runs scripts.
+"""Rich displays of executions, made safe for pages that run scripts.
 
-An image is a data URI for an ``<img>``, in which SVG runs no script and loads nothing
+An image becomes a data URI for an ``<img>``, in which SVG neither runs scripts nor loads anything
 (https://www.w3.org/TR/SVG2/conform.html#secure-static-mode). HTML is rebuilt from an allow-list.
 """
 
@@ -9,25 +9,23 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pyrepl_stream import DisplayMessage
 
+from ..text import as_json, encodable, printable
 from .markup import clean
-from .words import as_json, encodable, printable
-
-__all__ = ("WIDGET", "Displays", "front_end_part", "needs_front_end", "safe_bundle", "size_of", "text_of")
 
 Bundle = dict[str, Any]
 """``{"kind": "image", "src", "alt", "width"?, "height"?}``, ``{"kind": "html", "html", "text"}``,
-``{"kind": "text", "text"}`` or ``{"kind": "note", "text"}``; widths in pixels of the page."""
+``{"kind": "text", "text"}`` or ``{"kind": "note", "text"}``; width and height in pixels of the page."""
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
-_LARGEST = 8 << 20  # bytes of one display
-_ALL = 64 << 20
-_LONGEST_TEXT = 100_000  # characters
+_MAX_SIZE = 8 << 20  # bytes of one display
+_MAX_TOTAL = 64 << 20  # bytes of all displays of an execution
+_MAX_TEXT = 100_000  # characters
 _RASTER = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _LATEX = "text/latex"
 _IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);", re.IGNORECASE)
@@ -37,9 +35,11 @@ _MAPS = re.compile(r".*geo|choropleth|(?:scatter|density)map")
 
 
 def needs_front_end(data: Mapping[str, Any], *, widgets: bool = False) -> bool:
-    """Whether only the front end can draw it: it has to be published as an ordinary output as well.
+    """Return True if only the front end can draw a MIME bundle, so that it must be published as well.
 
-    ``widgets``: the models of widgets are in this kernel. Those of another can be drawn by nobody here.
+    Args:
+        data: The MIME bundle.
+        widgets: True if the models of widgets are in this kernel; the front end cannot draw other widgets.
     """
     if any(_for_front_end(kind, value, widgets) for kind, value in data.items()):
         return True
@@ -48,11 +48,15 @@ def needs_front_end(data: Mapping[str, Any], *, widgets: bool = False) -> bool:
 
 
 def front_end_part(data: Mapping[str, Any], *, widgets: bool = False) -> dict[str, Any]:
-    """What of such a bundle may be published as an ordinary output, without its metadata.
+    """Return the part of a MIME bundle that may be published as an ordinary output, without its metadata.
 
-    The front end takes what it likes best, and runs the scripts of HTML, SVG and Markdown (measured in
-    JupyterLab 4.6), so none of these may stand beside what is meant. Metadata have addresses of what is to
-    be loaded, too.
+    The front end chooses among the types, and runs the scripts of HTML, SVG and Markdown (measured in
+    JupyterLab 4.6), so these are left out. Metadata may contain addresses that the front end
+    would load.
+
+    Args:
+        data: A bundle for which :func:`needs_front_end` is true.
+        widgets: See :func:`needs_front_end`.
     """
     harmless = (*_RASTER, _LATEX, "text/plain")
     return {
@@ -63,7 +67,7 @@ def front_end_part(data: Mapping[str, Any], *, widgets: bool = False) -> dict[st
 
 
 def _for_front_end(kind: str, value: object, widgets: bool) -> bool:
-    """Whether the front end draws it, runs nothing of it, and loads nothing."""
+    """Return True if the front end draws the value without running or loading anything from it."""
     if kind == WIDGET:
         return widgets
     if not isinstance(value, Mapping) or not (kind == _PLOTLY or _VEGA.fullmatch(kind)):
@@ -74,9 +78,11 @@ def _for_front_end(kind: str, value: object, widgets: bool) -> bool:
 
 
 def _loads(value: object, *, sources: bool) -> bool:
-    """Whether a chart may load something: data, images, or settings with addresses of their own.
+    """Return True if a chart may load data, images, or settings that contain further addresses.
 
-    ``sources``: a ``source`` is the address of an image; else it is the name of data.
+    Args:
+        value: The chart, or a part of it.
+        sources: True if a ``source`` is the address of an image rather than the name of a data set.
     """
     waiting = [value]
     while waiting:
@@ -97,7 +103,7 @@ def _loads(value: object, *, sources: bool) -> bool:
 
 
 def _has_maps(figure: Mapping[str, Any]) -> bool:
-    """Whether a figure of Plotly has traces on maps, of which it loads the shapes or tiles."""
+    """Return True if a Plotly figure has map traces, for which the front end would load shapes or tiles."""
     drawn = [figure, *(frame for frame in _inside(figure.get("frames")) if isinstance(frame, Mapping))]
     traces = [trace for part in drawn for trace in _inside(part.get("data")) if isinstance(trace, Mapping)]
     return any(_MAPS.match(str(trace.get("type", ""))) for trace in traces)
@@ -108,14 +114,22 @@ def _inside(value: object) -> list[Any]:
 
 
 def safe_bundle(data: Mapping[str, Any], metadata: Mapping[str, Any], *, widgets: bool = False) -> Bundle:
-    """What the area shows of a MIME bundle; see :data:`Bundle`."""
+    """Return the bundle that the area shows for a MIME bundle.
+
+    Args:
+        data: The MIME bundle.
+        metadata: Its metadata.
+        widgets: See :func:`needs_front_end`.
+    """
     bundle = _bundle(data, metadata, widgets)
     size = size_of(bundle)
-    return bundle if size <= _LARGEST else _note(f"a display of {size:,} bytes is too large to be shown here")
+    return (
+        bundle if size <= _MAX_SIZE else _note(f"a display of {size:,} bytes is too large to be shown here")
+    )
 
 
 def size_of(bundle: Mapping[str, Any]) -> int:
-    """Its bytes in UTF-8, about."""
+    """Return the approximate size of a safe bundle in bytes of UTF-8."""
     return sum(len(value.encode()) for value in bundle.values() if isinstance(value, str))
 
 
@@ -124,7 +138,7 @@ def _bundle(data: Mapping[str, Any], metadata: Mapping[str, Any], widgets: bool)
     if needs_front_end(data, widgets=widgets):
         return {"kind": "text", "text": f"{text}\n[shown below]".lstrip("\n")}
     if isinstance(data.get("text/html"), (str, list)):
-        html = clean(_joined(data["text/html"])) if _size(data["text/html"]) <= _LARGEST else None
+        html = clean(_joined(data["text/html"])) if _size(data["text/html"]) <= _MAX_SIZE else None
         if html is not None and html.strip():
             return {"kind": "html", "html": html, "text": text}
     for kind in ("image/svg+xml", *_RASTER):
@@ -140,7 +154,7 @@ def _bundle(data: Mapping[str, Any], metadata: Mapping[str, Any], widgets: bool)
 
 
 def _image(kind: str, content: object, metadata: object, text: str) -> Bundle | None:
-    if not isinstance(content, (str, list)) or _size(content) > _LARGEST:
+    if not isinstance(content, (str, list)) or _size(content) > _MAX_SIZE:
         return None
     joined = _joined(content)
     if kind == "image/svg+xml":
@@ -161,13 +175,13 @@ def _image(kind: str, content: object, metadata: object, text: str) -> Bundle | 
 
 
 def text_of(content: object) -> str:
-    """The text of a MIME bundle, of at most 100,000 characters."""
+    """Return the text of a value of a MIME bundle, cut to 100,000 characters."""
     text = _joined(content) if isinstance(content, (str, list)) else as_json(content)
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]} …"
 
 
 def _joined(content: str | list[Any]) -> str:
-    """The text; the notebook format also has lists of lines (nbformat's multiline strings)."""
+    """Return the text of a value, which the notebook format may store as a list of lines."""
     return encodable(content if isinstance(content, str) else "".join(map(str, content)))
 
 
@@ -179,51 +193,51 @@ def _note(text: str) -> Bundle:
     return {"kind": "note", "text": f"[{text}]"}
 
 
-class Displays(Mapping[str, Bundle]):
-    """The safe bundles of one execution, by the ids that the rows have.
+class Displays(dict[str, Bundle]):
+    """The safe bundles of one execution, by the ids that rows refer to.
 
-    64 MB of them at most: beyond that the oldest become notes. ``changed`` has the ids that were put
-    since its one reader, who removes them, looked last, in order. ``widgets``: see :func:`needs_front_end`.
+    They take at most 64 MiB; beyond that the oldest are replaced by notes.
+
+    Args:
+        widgets: See :func:`needs_front_end`.
+
+    Attributes:
+        changed: Ids of new and updated displays that the sender has not removed yet, in order.
     """
 
     def __init__(self, *, widgets: bool = False) -> None:
+        super().__init__()
         self.changed: dict[str, None] = {}
         self.widgets = widgets
-        self._bundles: dict[str, Bundle] = {}
         self._sizes: dict[str, int] = {}
-        self._ids: dict[tuple[str, str], str] = {}  # by source and the far side's display id
-        self._keys: dict[str, tuple[str, str]] = {}  # the reverse of that
-        self._rows: dict[str, int] = {}  # the last row of each
+        self._ids: dict[tuple[str, str | int], str] = {}  # by source, and display id or number
+        self._keys: dict[str, tuple[str, str | int]] = {}  # keys of _ids, by id
+        self._rows: dict[str, int] = {}  # number of the last row that shows each display
         self._count = 0
         self._total = 0
 
-    def __getitem__(self, number: str) -> Bundle:
-        return self._bundles[number]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._bundles)
-
-    def __len__(self) -> int:
-        return len(self._bundles)
-
     def put(self, message: DisplayMessage) -> tuple[str, bool]:
-        """Take a display; return its id here, and whether a row has it already."""
-        key = (message.source, message.display_id) if message.display_id is not None else None
-        name = self._ids.get(key) if key is not None else None
-        known = name is not None
-        if name is None:
+        """Add or update a display. Return its id, and True if a row refers to it already."""
+        key = (message.source, self._count if message.display_id is None else message.display_id)
+        known = key in self._ids
+        if not known:
             self._count += 1
-            name = f"d{self._count}"
-            if key is not None:
-                self._ids[key], self._keys[name] = name, key
-        bundle = safe_bundle(message.data, message.metadata, widgets=self.widgets)
-        self._set(name, bundle)
-        if self._total > _ALL:
+            self._ids[key] = f"d{self._count}"
+            self._keys[self._ids[key]] = key
+        name = self._ids[key]
+        self._set(name, safe_bundle(message.data, message.metadata, widgets=self.widgets))
+        if self._total > _MAX_TOTAL:
             self._shrink(name)
         return name, known
 
     def placed(self, name: str, row: int, first: int) -> None:
-        """A row has the display; the rows before ``first`` are gone, and so are their displays."""
+        """Register the row of a display, and drop the displays of rows that have left the area.
+
+        Args:
+            name: Id of the display.
+            row: Number of the row.
+            first: Number of the first row that the area still has.
+        """
         self._rows.pop(name, None)
         self._rows[name] = row
         while (oldest := next(iter(self._rows))) != name and self._rows[oldest] < first:
@@ -231,21 +245,20 @@ class Displays(Mapping[str, Bundle]):
 
     def _set(self, name: str, bundle: Bundle) -> None:
         self._total -= self._sizes.get(name, 0)
-        self._bundles[name], self._sizes[name] = bundle, size_of(bundle)
+        self[name], self._sizes[name] = bundle, size_of(bundle)
         self._total += self._sizes[name]
         self.changed.pop(name, None)
         self.changed[name] = None
 
     def _shrink(self, newest: str) -> None:
-        note = _note("a display that is not kept here any more")
+        note = _note("a display that is no longer kept here")
         for name, size in list(self._sizes.items()):
-            if self._total <= _ALL:
+            if self._total <= _MAX_TOTAL:
                 return
             if name != newest and size > size_of(note):
                 self._set(name, note)
 
     def _drop(self, name: str) -> None:
-        del self._rows[name], self._bundles[name]
+        del self._rows[name], self[name], self._ids[self._keys.pop(name)]
         self._total -= self._sizes.pop(name)
         self.changed.pop(name, None)
-        self._ids.pop(self._keys.pop(name, ("", "")), None)

@@ -1,20 +1,28 @@
-"""The page side of the live area as one text: a widget's module can import no neighbour."""
+"""The JavaScript of the live area as one module: a widget's module cannot import the files beside it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-__all__ = ("STATIC", "module")
-
 STATIC = Path(__file__).parent.parent / "static" / "area"
+"""The folder of the JavaScript modules and the stylesheet."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default\b)", re.MULTILINE)
 
 
 def module(name: str = "index.js") -> str:
-    """A module behind all that it imports, each once. No two may have a name in common at their top level."""
+    """Return the text of a module, preceded by every module that it imports, without repetition.
+
+    The import lines and the word ``export`` are removed. So the modules must not define the same name twice
+    at their top level, must not rename what they import, and must write each import as
+    ``import { name, ... } from "./file.js";``. Tests check the first rule; the TypeScript check finds names
+    that are not imported.
+
+    Args:
+        name: File name of the module in :data:`STATIC`.
+    """
     texts: dict[str, str] = {}
     _add(name, texts)
     return "\n".join(texts.values())

@@ -1,8 +1,8 @@
-"""What an execution leaves in the notebook: HTML and text that need no script, no stylesheet and no kernel.
+"""The record of an execution in the notebook: HTML and text that need no script, stylesheet or kernel.
 
-Only inline styles, of which JupyterLab's sanitizer keeps enough for a notebook that is not trusted
-(what it does not know, such as variables, stands behind something that it does). All text is in ``pre``,
-where MathJax looks for no formulas.
+The HTML has inline styles only. JupyterLab's sanitizer keeps enough of them in an untrusted notebook:
+a value that it may not know, such as a variable, comes after a fallback that it knows. All text is in
+``pre``, where MathJax does not look for formulas.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from ..look import Look
+from pyrepl_stream.terminal import Row
+
+from ..text import printable
 from .bars import bar_text
 from .colours import css_of
 from .displays import size_of
 from .markup import LINK
-from .state import AreaState, Header
-from .words import printable
+from .state import STATE_WORDS, AreaState, Header
 
-__all__ = ("first_record", "live_html", "record")
-
-_LIVE = 32 << 10  # bytes
-_LONGEST_ROW = 20_000  # characters
-_ALL_DISPLAYS = 8 << 20  # bytes
+_LIVE = 32 << 10  # maximum bytes of the live HTML
+_MAX_ROW = 20_000  # characters
+_MAX_DISPLAYS = 8 << 20  # bytes
 _TAGS = {"b": "b", "i": "i", "u": "u", "s": "s"}
 _FONT = (
     "font-family:monospace;font-family:var(--jp-code-font-family,monospace);font-size:13px;line-height:1.35"
@@ -33,38 +34,41 @@ _FRAME = "border:1px solid #888888;border-radius:4px;margin:4px 0"
 _LINE = "padding:4px 8px"
 _PRE = f"margin:0;white-space:pre-wrap;overflow-wrap:anywhere;{_FONT}"
 _ROWS = f"{_LINE};{_PRE}"
-_SCROLLS = "overflow:auto;display:flex;flex-direction:column-reverse"  # so it is at its end at first
-_STATES = {"ok": "done", "error": "failed", "timeout": "timed out"}
+_SCROLLS = "overflow:auto;display:flex;flex-direction:column-reverse"  # initially scrolled to the end
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Something between the lines, twice: for a page, and as text."""
+    """A line, or a block between lines, as HTML and as text."""
 
     html: str
     text: str
     is_block: bool = False
 
 
-def record(
-    state: AreaState, *, height: int = Look.height, lines: int = 1000, size: int = 200_000
-) -> dict[str, str]:
-    """The MIME bundle that stays, ``text/html`` and ``text/plain``: the last ``lines`` rows at most, of
-    ``size`` bytes at most, with the displays among them, and the bars. It scrolls where that is higher than
-    ``height`` rows. Where there is nothing of that, and all went well, it is one line."""
-    parts, left_out = _tail(state, lines, size, _ALL_DISPLAYS)
+def record(state: AreaState, *, lines: int = 1000, size: int = 200_000) -> dict[str, str]:
+    """Return the MIME bundle of the record, with ``text/html`` and ``text/plain``.
+
+    It has the last rows with their displays, and the bars. A successful execution without any of these has
+    a record of one line.
+
+    Args:
+        state: The state, usually at the end of the execution.
+        lines: Maximum number of rows.
+        size: Maximum size of the rows in bytes.
+    """
+    parts, left_out = _tail(state, lines, size, _MAX_DISPLAYS)
     how = state.header.how_to_read
     if left_out:
         plural = "line is" if left_out == 1 else "lines are"
         where = f"in the log: {how}" if how else "not kept here"
         parts.insert(0, _note(f"… {left_out:,} earlier {plural} {where}"))
-    head, end = _head(state), _how_it_stands(state)
+    head, end = _title(state.header), _last_line(state)
     bars = [bar_text(bar) for bar in state.bars.json()]
     if not parts and not bars and state.status()["state"] == "ok":
-        line = f"{head} {end}"
-        html = f'<div style="{_FONT};{_FRAME}">{_pre([f"<b>{escape(head)}</b> {escape(end)}"], _ROWS)}</div>'
-        return {"text/html": html, "text/plain": line}
-    scrolls = f"max-height:{height * 1.35 + 0.65:.2f}em;{_SCROLLS}"  # with the padding
+        html = _frame(_pre([f"<b>{escape(head)}</b> {escape(end)}"]))
+        return {"text/html": html, "text/plain": f"{head} {end}"}
+    scrolls = f"max-height:{state.options.height * 1.35 + 0.65:.2f}em;{_SCROLLS}"  # including the padding
     return {
         "text/html": _framed(head, parts, state.bars.json(), end, scrolls),
         "text/plain": "\n".join([head, *(part.text for part in parts), *bars, end]),
@@ -72,96 +76,84 @@ def record(
 
 
 def first_record(header: Header) -> dict[str, str]:
-    """A bundle that is true whatever becomes of the execution: what it is, and how to see its output."""
-    what = _what(header)
+    """Return a MIME bundle that stays valid: the name of the execution and how to see its output."""
+    title = _title(header)
     name = printable(header.name)
     if header.how_to_read:
-        how = f"The output of {name} is kept by its session. In a notebook, after %load_ext jupyter_ext, "
-        how += f"{header.how_to_read} shows it."
+        how = f"Its session keeps the output of {name}. To see it in a notebook, run %load_ext jupyter_ext "
+        how += f"and {header.how_to_read}."
     else:
-        how = f"The output of {name} is shown live, in the notebook whose kernel runs it."
-    html = f'<div style="{_FONT};{_FRAME}">{_pre([escape(what), escape(how)], _ROWS)}</div>'
-    return {"text/html": html, "text/plain": f"{what}\n{how}"}
+        how = f"The output of {name} is only shown live, in the notebook whose kernel runs it."
+    return {"text/html": _frame(_pre([escape(title), escape(how)])), "text/plain": f"{title}\n{how}"}
 
 
-def live_html(state: AreaState, now: float, height: int | None = None) -> str:
-    """How it looks at ``now`` (seconds since the epoch), in at most 32 KiB.
+def live_html(state: AreaState, now: float) -> str:
+    """Return at most 32 KiB of HTML that shows the running execution on pages without widgets.
 
-    For pages that have no widgets: the last ``height`` rows, or those of the terminal, and the bars as
-    blocks.
+    Args:
+        state: The state.
+        now: The current time, in seconds since the epoch.
     """
     bars = state.bars.json()[-12:]
-    head, end = _head(state), _how_it_stands(state, now)
+    head, end = _title(state.header), _last_line(state, now)
     frame = len(_framed(head, [], bars, end, "").encode())
-    parts, _ = _tail(state, height or state.height, _LIVE - frame - 200, 0)
+    parts, _ = _tail(state, state.options.height, _LIVE - frame - 200, 0)
     return _framed(head, parts, bars, end, "")
 
 
 # -- around the rows ---------------------------------------------------------------------------
 
 
-def _what(header: Header) -> str:
+def _title(header: Header) -> str:
     command = f" — {printable(header.command, 60)}" if header.command else ""
     return printable(f"{header.name} in {header.target}{command}")
 
 
-def _head(state: AreaState) -> str:
-    return _what(state.header)
-
-
-def _how_it_stands(state: AreaState, now: float | None = None) -> str:
+def _last_line(state: AreaState, now: float | None = None) -> str:
+    """Describe the state at ``now``, or for a record if it is None."""
     status = state.status()
-    parts = [_STATES.get(status["state"], status["state"])]
+    parts = [STATE_WORDS.get(status["state"], status["state"])]
     if status["exit_code"] is not None:
         parts.append(f"exit code {status['exit_code']}")
     if status["duration"] is not None:
         parts.append(f"after {status['duration']:.2f} s")
     elif now is not None and status["started"] is not None:
         parts.append(f"for {max(0.0, now - status['started']):.0f} s")
-    if status["behind"] and status["state"] == "queued":
-        parts.append(f"behind {status['behind']}")
+    if status["waits_for"] and status["state"] == "queued":
+        parts.append(f"waits for {status['waits_for']}")
     if status["missing"]:
         parts.append(f"{status['missing']:,} bytes of output are missing")
     if status["error"] and status["state"] not in ("ok", "running"):
         parts.append(status["error"])
-    if not state.ended and now is None:  # this stays, and the run goes on
-        unknown = status["state"] == "unknown"
-        parts[0] = "not seen to its end" if unknown else f"{parts[0]} when this was written"
-        parts += [f"{state.header.how_to_read} shows how it went on"] if state.header.how_to_read else []
+    if not state.ended and now is None:  # the record stays, but the execution continues
+        parts[0] = "end unknown" if status["state"] == "unknown" else f"{parts[0]} when this was written"
+        how = state.header.how_to_read
+        parts += [f"run {how} to see the rest"] if how else []
     return f"[{', '.join(parts)}]"
 
 
 def _framed(head: str, parts: list[_Part], bars: list[dict[str, Any]], end: str, scrolls: str) -> str:
-    body = "".join(_joined(parts, _ROWS))
+    body = "".join(_joined(parts))
     if body and scrolls:
         label = f'role="region" aria-label="{escape(head)}" tabindex="0" data-lm-suppress-shortcuts="true"'
         body = f'<div style="{scrolls}" {label}><div>{body}</div></div>'
-    drawn = "".join(map(_bar, bars))
-    if drawn:
-        drawn = f'<div style="{_LINE}">{drawn}</div>'
-    return (
-        f'<div style="{_FONT};{_FRAME}">{_pre([f"<b>{escape(head)}</b>"], _ROWS)}{body}{drawn}'
-        f"{_pre([escape(end)], _ROWS)}</div>"
-    )
+    drawn = f'<div style="{_LINE}">{"".join(map(_bar, bars))}</div>' if bars else ""
+    return _frame(_pre([f"<b>{escape(head)}</b>"]), body, drawn, _pre([escape(end)]))
 
 
-def _joined(parts: Iterable[_Part], style: str) -> Iterable[str]:
-    """Neighbouring lines are one ``pre``; what is a block stands between."""
-    lines: list[str] = []
-    for part in parts:
-        if not part.is_block:
-            lines.append(part.html)
-            continue
-        if lines:
-            yield _pre(lines, style)
-            lines = []
-        yield part.html
-    if lines:
-        yield _pre(lines, style)
+def _frame(*blocks: str) -> str:
+    return f'<div style="{_FONT};{_FRAME}">{"".join(blocks)}</div>'
 
 
-def _pre(lines: list[str], style: str) -> str:
-    # The parser drops a line feed that follows the tag.
+def _joined(parts: Iterable[_Part]) -> Iterable[str]:
+    """Join consecutive lines into one ``pre``; keep the blocks between them."""
+    for is_block, group in groupby(parts, key=attrgetter("is_block")):
+        html = [part.html for part in group]
+        yield from html if is_block else [_pre(html)]
+
+
+def _pre(lines: list[str], style: str = _ROWS) -> str:
+    # The HTML parser drops a line feed that follows the tag.
     return f'<pre style="{style}">\n' + "\n".join(lines) + "</pre>"
 
 
@@ -179,17 +171,24 @@ def _bar(bar: Mapping[str, Any]) -> str:
 
 
 def _tail(state: AreaState, lines: int, size: int, displays: int) -> tuple[list[_Part], int]:
-    """The last rows within ``size`` bytes, with displays of ``displays`` bytes, and how many are left out."""
+    """Return the last rows, and the number of rows that are left out before them.
+
+    Args:
+        state: The state.
+        lines: Maximum number of rows.
+        size: Maximum size of the rows in bytes.
+        displays: Maximum size of the displays in bytes.
+    """
     page = state.page
     parts: list[_Part] = []
     several = len(state.sources) > 1
     number = page.end
     while number > page.first and len(parts) < lines:
         row = page.row(number - 1)
-        line = _line(row.json(_LONGEST_ROW), several, row.left_out(_LONGEST_ROW))
+        line = _line(row, several)
         bundle = state.displays.get(row.display) if row.display else None
         taken = _bytes(line)
-        if taken > size and not parts:  # some of one row is better than none
+        if taken > size and not parts:  # show at least a part of the last row
             line = _plain(line.text, size)
             taken = min(size, _bytes(line))
         if taken > size:
@@ -210,19 +209,17 @@ def _bytes(part: _Part) -> int:
 
 
 def _plain(text: str, size: int) -> _Part:
-    """The beginning of a row that would take more than ``size`` bytes."""
+    """Return the beginning of a row that would take more than ``size`` bytes."""
     text = text[: max(0, size) // 8] + " …"
     return _Part(escape(text), text)
 
 
-def _line(row: Any, several: bool, left_out: int) -> _Part:
-    source = ""
-    if isinstance(row, dict):
-        source = row.get("s", "")
-        row = row["t"]
-    segments = [[row, ""]] if isinstance(row, str) else row
-    if several and source:
-        segments = [[f"[{source}] ", "b"], *segments]
+def _line(row: Row, several: bool) -> _Part:
+    segments = row.parts(_MAX_ROW)
+    if several and row.source:
+        segments.insert(0, [f"[{row.source}] ", "b"])
+    if left_out := row.left_out(_MAX_ROW):
+        segments.append([f" … {left_out:,} more characters", ""])
     html: list[str] = []
     text: list[str] = []
     for part, words, *link in segments:
@@ -230,10 +227,6 @@ def _line(row: Any, several: bool, left_out: int) -> _Part:
             part = " " * len(part)
         text.append(part)
         html.append(_segment(part, words, link[0] if link else ""))
-    if left_out:
-        note = f" … {left_out:,} more characters"
-        text.append(note)
-        html.append(note)
     return _Part("".join(html), "".join(text))
 
 

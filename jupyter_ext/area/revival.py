@@ -1,86 +1,84 @@
-"""Brings the areas of a saved notebook back to life in a fresh kernel."""
+"""The areas of a saved notebook in a new kernel."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pyrepl_stream import ExecutionInfo, PyreplStreamError, RemoteSession, list_sessions
+from pyrepl_stream import PyreplStreamError, RemoteSession
+from pyrepl_stream.inventory import ExecutionInfo, list_sessions
 
-from ..look import Look
-from ..sources import of_record, of_session
-from .areas import AreaOptions, Areas
-from .source import model_id
+from ..views.display_options import DisplayOptions
+from .areas import Areas
+from .displays import WIDGET
+from .sources import RecordSource, SessionSource, Source, model_id
 from .state import Header
 
-__all__ = ("model_ids", "revive")
-
-_MOST = 20  # executions, where nobody knows which the notebook shows; each model has the whole module
-_WAYS = 4  # in which one execution is shown: by its cell, attached, with other options
-_WIDGET = "application/vnd.jupyter.widget-view+json"
+_MODELS = 4  # maximum per execution: in its cell, attached, with other options
 
 
 def revive(
-    areas: Callable[[], Areas],
-    session_of: Callable[[str], RemoteSession],
-    look: Look,
-    environment: Mapping[str, str] = os.environ,
+    areas: Callable[[], Areas], session_of: Callable[[str], RemoteSession], options: DisplayOptions, path: str
 ) -> None:
-    """Make the models of the executions that the notebook shows, or of the newest where it cannot be read.
+    """Open the models that a saved notebook shows, and no others.
 
-    Nothing is read of them until a page asks. ``session_of`` gives the session of a name.
+    Programs that run notebooks save all models, and a model contains the first line of the code. Models of
+    executions that this notebook does not show would leak code from other notebooks. An execution is read
+    when a page requests it.
+
+    Args:
+        areas: Returns the areas of the kernel.
+        session_of: Returns the session with a given name.
+        options: The options of the areas.
+        path: Path of the notebook.
     """
-    wanted = model_ids(environment)
-    if wanted is not None and not wanted:
+    wanted = model_ids(path)
+    if not wanted:
         return
     try:
         known = [execution for session in list_sessions() for execution in session.executions]
     except PyreplStreamError:
         return
-    known.sort(key=lambda execution: execution.started, reverse=True)
-    if wanted is None:
-        known = known[:_MOST]
     for found in known:
-        names = [model_id(found.name, found.started, number) for number in range(_WAYS)]
-        for name in names[:1] if wanted is None else [name for name in names if name in wanted]:
-            _revive(areas(), name, found, session_of, look)
+        for number in range(_MODELS):
+            name = model_id(found.name, found.started, number)
+            if name in wanted:
+                header = Header.of_record(found, detached=not found.ended)
+                areas().revive(name, _source(found, session_of), header, options)
 
 
-def _revive(
-    areas: Areas, name: str, found: ExecutionInfo, session_of: Callable[[str], RemoteSession], look: Look
-) -> None:
-    if found.alive:
-        session = session_of(found.session)
-        source = of_session(session, session.execution(found.id), found.name, started=found.started)
-    else:
-        source = of_record(found)
-    header = Header(
-        target=f"local:{found.session}",
-        name=found.name,
-        command=found.head,
-        detached=not found.ended,
-        how_to_read=f"%remote_stream attach {found.name}",
-    )
-    areas.revive(name, source, header, AreaOptions(look, show_errors=True))
+def _source(found: ExecutionInfo, session_of: Callable[[str], RemoteSession]) -> Source:
+    if not found.alive:
+        return RecordSource(found)
+    session = session_of(found.session)
+    return SessionSource(session, session.execution(found.id), found.name, started=found.started)
 
 
-def model_ids(environment: Mapping[str, str]) -> set[str] | None:
-    """The models of widgets in the notebook of this kernel; None where that cannot be found out.
+def notebook_path(environment: Mapping[str, str], namespace: Mapping[str, object]) -> str:
+    """Return the path of this kernel's notebook as the front end reports it, or an empty string.
 
-    ``JPY_SESSION_NAME`` is the path that the Jupyter server gives the kernels of notebooks.
+    VS Code sets ``__vsc_ipynb_file__``, and gives a Jupyter server a path that does not exist. A Jupyter
+    server sets ``JPY_SESSION_NAME``, which ipykernel repeats as ``__session__``.
+
+    Args:
+        environment: The environment variables of the kernel.
+        namespace: The namespace of the user.
     """
-    path = environment.get("JPY_SESSION_NAME", "")
-    if not path.endswith(".ipynb"):
-        return None
+    names = [namespace.get("__vsc_ipynb_file__"), namespace.get("__session__")]
+    names.append(environment.get("JPY_SESSION_NAME"))
+    return next((name for name in names if isinstance(name, str) and name.endswith(".ipynb")), "")
+
+
+def model_ids(path: str) -> set[str]:
+    """Return the ids of the widgets that a saved notebook shows; an empty set if it cannot be read."""
     try:
         notebook = json.loads(Path(path).read_text(encoding="utf-8"))
         return {
-            output["data"][_WIDGET]["model_id"]
+            output["data"][WIDGET]["model_id"]
             for cell in notebook["cells"]
             for output in cell.get("outputs", ())
-            if _WIDGET in output.get("data", {})
+            if WIDGET in output.get("data", {})
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        return set()

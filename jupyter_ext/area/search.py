@@ -1,4 +1,4 @@
-"""Finds text in the whole record of an execution, by the numbers that its rows have in the area."""
+"""Search in the whole record of an execution. Results have the row numbers that the area uses."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pyrepl_stream import GapMessage, Message
 
 from .state import AreaState
 
-__all__ = ("Match", "matches")
-
-_LONGEST = 500  # characters of a row that are shown
-_BATCH = 5_000  # rows
+_MAX_LENGTH = 500  # characters of a row that are shown
+_BATCH = 5_000  # rows between two results
 
 Match = tuple[int, str]
+"""Number and text of a row."""
 
 
 def matches(
@@ -22,41 +21,48 @@ def matches(
     make_state: Callable[[Callable[[int, Sequence[str]], object]], AreaState],
     end: int,
 ) -> Iterator[tuple[list[Match], int]]:
-    """Rows that have ``text``, whatever its case, as number and text, and how many rows were looked at
-    so far; told now and then, and at the end.
+    """Search rows for ``text``, ignoring case.
 
-    ``make_state`` makes the state that the messages are shown by, with its ``retire``. ``end`` is one past
-    the number that the last row has: where the beginning of the record is gone, rows are counted from there.
+    Args:
+        text: The text.
+        messages: The messages of the execution.
+        make_state: Called with a function; returns a state that renders the messages and passes the rows
+            that it no longer keeps to that function.
+        end: Number of the last row plus one. If the beginning of the record is gone, rows are numbered from
+            the end.
+
+    Yields:
+        At intervals, and at the end: the matches since the last result and the number of rows searched.
     """
     wanted = text.casefold()
     found: list[Match] = []
-    searched = told = 0
+    searched = reported = 0
     whole = True
 
-    def look(number: int, rows: Sequence[str]) -> None:
+    def search(number: int, rows: Sequence[str]) -> None:
         nonlocal searched
         searched += len(rows)
         for place, row in enumerate(rows, number):
             if wanted in row.casefold():
                 found.append((place, _around(row, wanted)))
 
-    state = make_state(look)
+    state = make_state(search)
     for message in messages:
         whole = whole and not (isinstance(message, GapMessage) and message.span_start == 1)
         state.take(message)
-        if searched - told >= _BATCH and whole:
-            told = searched
+        if searched - reported >= _BATCH and whole:
+            reported = searched
             yield found, searched
             found = []
     page = state.page
-    look(page.first, page.texts(page.first, page.end))
+    search(page.first, page.texts(page.first, page.end))
     missed = 0 if whole else end - page.end
     yield [(number + missed, row) for number, row in found], searched
 
 
 def _around(row: str, wanted: str) -> str:
-    """The part of a long row that has what is sought."""
-    if len(row) <= _LONGEST:
+    """Return the part of a long row that contains the text."""
+    if len(row) <= _MAX_LENGTH:
         return row
-    at = max(0, row.casefold().find(wanted) - _LONGEST // 4)
-    return ("…" if at else "") + row[at : at + _LONGEST] + "…"
+    at = max(0, row.casefold().find(wanted) - _MAX_LENGTH // 4)
+    return ("…" if at else "") + row[at : at + _MAX_LENGTH] + "…"

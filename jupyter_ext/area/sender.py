@@ -1,8 +1,8 @@
-"""Decides what the pages are told of a live area, and when. Time is a parameter; no I/O here.
+"""Selection of the rows and displays that are sent to pages. Time is a parameter; there is no I/O here.
 
-The notebook server drops what comes faster than 1,000 messages/s, and a kernel's socket what queues up
-behind 1,000, both without a word. So an area sends at most 20 messages/s of at most 64 KiB, the newest rows
-first; what a flood left out follows when it is quiet again, as far as the page still has it.
+The notebook server drops messages beyond 1,000/s, and the socket of a kernel drops messages when 1,000 are
+queued, both silently. So an area sends at most 20 messages/s of at most 64 KiB, the newest rows first. Rows
+that were left out in a flood are sent after it, if the area still has them.
 """
 
 from __future__ import annotations
@@ -12,35 +12,37 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-from pyrepl_stream import Row
+from pyrepl_stream.terminal import Row
 
 from .displays import size_of
 from .state import AreaState
 
-__all__ = ("INTERVAL", "LONGEST_ROW", "MAX_MESSAGE", "Sender")
-
 INTERVAL = 0.05  # seconds between two broadcast messages
 MAX_MESSAGE = 64 << 10  # bytes of a message with rows, as JSON in UTF-8
-LONGEST_ROW = 32 << 10  # bytes of one row, of which the rest is cut off
-_ENVELOPE = 400  # bytes of what stands around the rows
-_RUN = 32  # bytes of what stands around a run of rows
-_RANGE = 32  # bytes of a range of rows that were skipped
+LONGEST_ROW = 32 << 10  # bytes of one row; longer rows are cut
+_NOTE = 400  # maximum bytes of the note at the end of a truncated row
+_ENVELOPE = 400  # bytes of a message without its rows
+_RUN = 32  # bytes of a run without its rows
+_RANGE = 32  # bytes of a range of skipped rows
 _DISPLAYS = 4_000_000  # bytes/s of displays, on average
-_MOST_SKIPPED = 100  # ranges
-_encoded = json.JSONEncoder(ensure_ascii=False).encode  # as a kernel's session does it
+_MAX_SKIPPED = 100  # ranges of skipped rows in one message
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # the encoding that a kernel's session uses
 
 RowJson: TypeAlias = "str | list[Any] | dict[str, Any]"
 Content = dict[str, Any]
 
 
 class Sender:
-    """The one reader of a state's page. Not for several threads at once, iterators included.
+    """The only reader of a state's page. Neither the sender nor the iterators it returns are thread-safe.
 
-    A ``rows`` message says what the page holds: ``first`` to ``end``, numbers of rows, and ``runs`` of rows
-    that follow each other as ``[number, [row, ...]]``. ``seq`` rises by 1 with each message that goes to all,
-    displays too; ``rows`` that are addressed (``to``) have the number of the last that went to all. A row is
-    ``text``, segments ``[[text, style], [text, style, href], ...]``, or an object ``{"t", "s", "d"}`` with
-    its text or segments, source and display. ``skipped`` counts rows that no page was sent before they went.
+    A ``rows`` message has the range of rows that the area has, from ``first`` to ``end - 1``, and
+    ``runs`` of consecutive rows as ``[number, [row, ...]]``. ``seq`` rises by 1 with each message to all
+    pages, including displays; ``rows`` for one page (``to``) repeat the last ``seq`` sent to all pages. A
+    row is its text, its segments ``[[text, style], [text, style, href], ...]``, or an object
+    ``{"t", "s", "d"}`` with its text or segments, source and display.
+
+    Attributes:
+        skipped: Number of rows that left the area before they were sent.
     """
 
     def __init__(self, state: AreaState) -> None:
@@ -48,26 +50,26 @@ class Sender:
         self._state = state
         self._page = state.page
         self._seq = 0
-        self._told = (0, 0)  # `first` and `end` that the pages know
-        self._end = 0  # rows before it were sent, or are in:
-        self._unsent: list[tuple[int, int]] = []  # ranges that were skipped, in order
-        self._next = 0.0  # when the next message may go
+        self._announced = (0, 0)  # `first` and `end` of the last message
+        self._end = 0  # rows before this one were sent, or are in `_unsent`
+        self._unsent: list[tuple[int, int]] = []  # skipped ranges, in order
+        self._next = 0.0  # when the next message may be sent
         self._next_display = 0.0
         self._was_display = False
-        self._sent: set[str] = set()  # displays
-        self._updated: set[str] = set()  # displays that were sent more than once
+        self._sent: set[str] = set()  # ids of displays that were sent
+        self._updated: set[str] = set()  # ids of displays that were sent more than once
 
     # -- to all pages --------------------------------------------------------------------------
 
     def due(self, now: float) -> float | None:
-        """When :meth:`push` will have something; None: when something new has come."""
+        """Return when :meth:`push` will have a message; None if it has none until the state changes."""
         times = [self._next] if self._rows_wait() else []
         if self._state.displays.changed:
             times.append(max(self._next, self._next_display))
         return max(now, min(times)) if times else None
 
     def push(self, now: float) -> Content | None:
-        """The next message to all pages, ``rows`` or ``display``; None when nothing may go or waits."""
+        """Return the next message to all pages (``rows`` or ``display``), or None if none is due."""
         if now < self._next:
             return None
         message = None
@@ -84,19 +86,19 @@ class Sender:
 
     def _rows_wait(self) -> bool:
         page = self._page
-        return bool(page.changed or self._unsent) or self._told != (page.first, page.end)
+        return bool(page.changed or self._unsent) or self._announced != (page.first, page.end)
 
     def _rows(self) -> Content:
-        self._follow()
+        self._update_unsent()
         page, unsent = self._page, self._unsent
         gone = [number for number in page.changed if not page.first <= number < page.end]
         page.changed.difference_update(gone)
         changed = sorted(page.changed, reverse=True)
         fresh = (number for start, end in reversed(unsent) for number in range(end - 1, start - 1, -1))
-        skipped = _RANGE * min(len(unsent), _MOST_SKIPPED)
+        skipped = _RANGE * min(len(unsent), _MAX_SKIPPED)
         taken = self._taken(heapq.merge(fresh, changed, reverse=True), MAX_MESSAGE - skipped)
         if taken:
-            # Everything down to the last one was taken.
+            # The message has all unsent rows from the lowest taken number on.
             lowest = min(taken)
             while unsent and unsent[-1][1] > lowest:
                 start, _ = unsent.pop()
@@ -104,16 +106,16 @@ class Sender:
                     unsent.append((start, lowest))
             page.changed.difference_update(taken)
         self._seq += 1
-        self._told = (page.first, page.end)
+        self._announced = (page.first, page.end)
         message = self._message(taken)
         if unsent:
-            message["skipped"] = [list(some) for some in unsent[-_MOST_SKIPPED:]]
+            message["skipped"] = [list(some) for some in unsent[-_MAX_SKIPPED:]]
         return message
 
-    def _follow(self) -> None:
-        """Rows have come, and rows have gone since the last look."""
+    def _update_unsent(self) -> None:
+        """Add the rows that are new since the last call, and remove rows that have left the area."""
         page, unsent = self._page, self._unsent
-        while unsent and unsent[-1][1] > page.end:  # an alternate screen was left
+        while unsent and unsent[-1][1] > page.end:  # the program left an alternate screen
             start, _ = unsent.pop()
             if start < page.end:
                 unsent.append((start, page.end))
@@ -145,46 +147,47 @@ class Sender:
     # -- to one page ---------------------------------------------------------------------------
 
     def replay(self, view: str) -> Iterator[Content]:
-        """All that the page has, the newest first, for a view that may have missed some of it.
+        """Yield messages with all rows, the newest first, for a view that may have missed some.
 
-        Displays are left to be asked for, but for those that changed: a view may have an older one. The last
-        message has ``done``. To be taken one by one, with pushes between.
+        The view requests displays itself; only updated ones are sent, because it may have older versions. The
+        last message has ``done``. :meth:`push` may be called between two messages.
         """
-        yield from self._addressed(view, self._page.first, self._page.end)
+        yield from self.rows(view, self._page.first, self._page.end)
         yield from self.display_messages(view, sorted(self._updated.intersection(self._state.displays)))
         yield {**self._message({}), "to": view, "done": True}
 
     def rows(self, view: str, first: int, end: int) -> Iterator[Content]:
-        """The rows from ``first`` to ``end - 1`` that there are, the newest first; nothing without any."""
-        return self._addressed(view, first, end)
+        """Yield messages with the rows from ``first`` to ``end - 1`` that exist, the newest first."""
+        page = self._page
+        while max(first, page.first) < min(end, page.end):
+            numbers = range(min(end, page.end) - 1, max(first, page.first) - 1, -1)
+            taken = self._taken(numbers)
+            yield {**self._message(taken), "to": view}
+            end = min(taken)
 
     def display_messages(self, view: str, names: Iterable[str]) -> Iterator[Content]:
-        """The displays of these ids; a note for those that are gone."""
-        gone = {"kind": "note", "text": "[a display that is not kept here any more]"}
+        """Yield messages with the displays of these ids; a note replaces a display that is gone."""
+        gone = {"kind": "note", "text": "[a display that is no longer kept here]"}
         for name in names:
             bundle = self._state.displays.get(name, gone)
             if bundle is not gone:
-                self._sent.add(name)  # it may come as one that changed, even if no broadcast had it before
+                self._sent.add(name)  # a later version is an update, although only one page got this one
             yield {"type": "display", "to": view, "id": name, "bundle": bundle}
 
     def tail(self, limit: int = 16 << 10) -> Content:
-        """A ``rows`` message of the newest rows, for pages that come later; ``limit`` bytes, or one row."""
+        """Return a message with the newest rows for later pages: at most ``limit`` bytes, or one row."""
         numbers = range(self._page.end - 1, self._page.first - 1, -1)
         return self._message(self._taken(numbers, limit))
-
-    def _addressed(self, view: str, first: int, end: int) -> Iterator[Content]:
-        page = self._page
-        end = min(end, page.end)
-        while max(first, page.first) < min(end, page.end):
-            end = min(end, page.end)
-            taken = self._taken(range(end - 1, max(first, page.first) - 1, -1))
-            yield {**self._message(taken), "to": view}
-            end = min(taken)
 
     # -- messages ------------------------------------------------------------------------------
 
     def _taken(self, numbers: Iterable[int], limit: int = MAX_MESSAGE) -> dict[int, RowJson]:
-        """As many of these rows as a message holds; one at least. ``numbers`` fall; doubles are left out."""
+        """Return as many of the rows as fit in a message, at least one.
+
+        Args:
+            numbers: Row numbers in descending order. Repeated numbers are skipped.
+            limit: Maximum size of the message in bytes.
+        """
         taken: dict[int, RowJson] = {}
         room = limit - _ENVELOPE
         last = -1
@@ -211,50 +214,23 @@ class Sender:
 
 
 def _row(row: Row) -> tuple[RowJson, int]:
-    """A row, cut if it is too long, and its bytes in a message."""
-    content: RowJson = row.json(LONGEST_ROW)
+    """Return a row, truncated if it is too long, and the number of bytes it takes in a message."""
+    limit = LONGEST_ROW
+    content: Any = row.json(limit)
     size = _bytes(content)
-    # Nothing is left out before the limit is near, and to count it takes time.
-    left_out = row.left_out(LONGEST_ROW) if size > LONGEST_ROW // 2 else 0
-    if size <= LONGEST_ROW and not left_out:
+    # Count omitted characters only near the limit, because counting takes time.
+    if size <= LONGEST_ROW and (size <= LONGEST_ROW // 2 or not row.left_out(limit)):
         return content, size
-    content = _cut(content, left_out)
+    while size > LONGEST_ROW - _NOTE:
+        limit = limit * (LONGEST_ROW - _NOTE) // size
+        content = row.json(limit)
+        size = _bytes(content)
+    note = [f" … {row.left_out(limit):,} more characters are in the log only", "d i"]
+    parts = [*row.parts(limit), note]
+    content = {**content, "t": parts} if isinstance(content, dict) else parts
     return content, _bytes(content)
 
 
 def _bytes(value: Any) -> int:
-    text = _encoded(value)
+    text = _encode(value)
     return (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) + 2
-
-
-def _cut(row: Any, left_out: int) -> RowJson:
-    """The beginning of a row, of which so many characters are left out already, with a note of that."""
-    if isinstance(row, dict):
-        return {**row, "t": _cut(row["t"], left_out)}
-    segments = [[row, ""]] if isinstance(row, str) else row
-    room = LONGEST_ROW - 400
-    kept: list[Any] = []
-    for place, segment in enumerate(segments):
-        if room <= 0:
-            left_out += sum(len(some[0]) for some in segments[place:])
-            break
-        room -= _bytes(["", *segment[1:]])
-        part = _beginning(segment[0], max(0, room))
-        room -= _bytes(part)
-        if part:
-            kept.append([part, *segment[1:]])
-        if len(part) < len(segment[0]):
-            room = 0
-            left_out += len(segment[0]) - len(part)
-    note = [f" … {left_out:,} more characters are in the log only", "d i"]
-    return [*kept, note] if left_out else kept
-
-
-def _beginning(text: str, room: int) -> str:
-    """As much of ``text`` as takes at most ``room`` bytes of JSON."""
-    if _bytes(text) <= room:
-        return text
-    part = text[:room]
-    while part and _bytes(part) > room:
-        part = part[: len(part) * room // _bytes(part)] if room > 4 else ""
-    return part

@@ -1,48 +1,46 @@
-"""What the live area of one execution shows: rows, bars, displays, a question, and how it stands. No I/O."""
+"""The state of the live area of one execution: rows, bars, displays, a question and the status. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyrepl_stream import (
-    ClearMessage,
-    CompleteMessage,
-    DisplayMessage,
-    ErrorMessage,
-    EventMessage,
-    GapMessage,
-    InputReplyMessage,
-    InputRequestMessage,
-    LogMessage,
-    Message,
-    OutputMessage,
-    Page,
-    Progress,
-    ProgressMessage,
-    ResultMessage,
-    Screen,
-    StreamType,
-)
+import pyrepl_stream
+from pyrepl_stream import DisplayMessage, InputRequestMessage, Message, OutputMessage, ProgressMessage
+from pyrepl_stream.inventory import ExecutionInfo
+from pyrepl_stream.terminal import Page
 
+from ..text import as_json, printable
+from ..views.display_options import DisplayOptions
+from ..views.message_handler import MessageHandler, dialogue
 from .bars import Bars
 from .displays import WIDGET, Displays, text_of
-from .words import as_json, encodable, printable, styled
+from .screens import Screens
 
-__all__ = ("AreaState", "Header")
-
+STATE_WORDS = {
+    "queued": "queued",  # it waits for another execution of its session
+    "starting": "starting",  # no message has come yet
+    "running": "running",
+    "ok": "done",
+    "error": "failed",
+    "interrupted": "interrupted",
+    "timeout": "timed out",
+    "killed": "killed",
+    "lost": "lost",  # its host ended without reporting the end
+    "unknown": "unknown",  # its messages could not be read to the end
+}
+"""The states of an execution, in words for readers. The page has the same words in ``status.js``."""
 _EVENT = 1000  # characters of an event that are shown
-_MOST_SOURCES = 64
-_OTHERS = "others"  # what sources beyond that share
 
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an execution from the start.
+    """Facts about an execution that are known from the start.
 
-    ``name`` is SESSION/ID, or the id where it has no session; ``command`` a line of what runs;
-    ``how_to_read`` what to run in a notebook to see it again, empty where nothing keeps it.
+    ``name`` is SESSION/ID, or only the id if there is no session. ``command`` is one line of the code or
+    command. ``how_to_read`` is the line to run in a notebook to see the output again; it is empty if the
+    output is not kept. ``queued_after`` is the id of the execution that must end first.
     """
 
     target: str
@@ -51,52 +49,55 @@ class Header:
     command: str = ""
     detached: bool = False
     how_to_read: str = ""
+    queued_after: str = ""
+
+    @classmethod
+    def of_record(cls, found: ExecutionInfo, *, detached: bool = False) -> Header:
+        """Return the header of an execution on this machine."""
+        target, how = f"local:{found.session}", f"%remote_stream attach {found.name}"
+        return cls(target, found.name, command=found.head, detached=detached, how_to_read=how)
+
+    @property
+    def has_widgets(self) -> bool:
+        """True if the models of the execution's widgets are in this process, so that pages can show them."""
+        return self.target.startswith("thread:")
 
 
-class AreaState:
-    """Takes the messages of one execution, in order. Not for several threads at once.
+class AreaState(MessageHandler):
+    """Takes the messages of one execution, in order. Not safe for use from several threads.
 
-    ``page`` has the rows, ``bars`` the progress bars unless ``progress`` is false (then they are drawn
-    as a terminal shows them), ``displays`` what is not text, made safe. ``show_errors`` also shows the
-    traceback of a failure, for a cell that will not raise it. ``lines``: rows that are kept; ``retire`` is
-    told of those that are not, as by :class:`Page`. ``height`` and ``width`` are those of the terminal.
+    ``page`` has the rows, ``bars`` the progress bars, and ``displays`` the rich displays, made safe.
+    The owner may set ``stop`` (``yes`` if Stop reaches the run, ``kernel`` if only the kernel's interrupt
+    does, ``no`` if neither does), ``started`` (seconds since the epoch), and ``unknown`` (True if the rest of
+    the execution cannot be read).
 
-    The owner may set ``stop`` (whether Stop reaches the run: ``yes``, ``kernel`` by the kernel's own
-    interrupt only, ``no``), ``started`` (seconds since the epoch), ``behind`` (what it waits for), and
-    ``unknown``, when nobody can read how it goes on.
+    Args:
+        header: Facts about the execution.
+        options: How the execution is shown. Without ``bars``, bars are drawn as a terminal shows them.
+        retire: Called with rows that are no longer kept; see :class:`Page`.
     """
 
     def __init__(
         self,
         header: Header,
+        options: DisplayOptions | None = None,
         *,
-        progress: bool = True,
-        show_errors: bool = False,
-        lines: int = 10_000,
-        height: int = 40,
-        width: int = 120,
         retire: Callable[[int, Sequence[str]], object] | None = None,
     ) -> None:
         self.header = header
-        self.page = Page(lines, retire=retire)
+        self.options = options = options or DisplayOptions()
+        self.page = Page(options.lines, retire=retire)
         self.bars = Bars()
-        self.displays = Displays(widgets=header.target.startswith("thread:"))
-        self.height = height
+        self.displays = Displays(widgets=header.has_widgets)
         self.stop = "yes"
         self.started: float | None = None
-        self.behind = ""
         self.unknown = False
-        self._width = width
-        self._progress = Progress() if progress else None
-        self._show_errors = show_errors
-        self._screens: dict[str, Screen] = {}  # by source
-        self._notes: dict[str, Screen] = {}  # what is no output goes on its own lines, wherever the cursor is
-        self._sources: dict[str, None] = {}  # in order of first sight
-        self._questions: dict[int, InputRequestMessage] = {}  # that are open, by sequence
-        self._complete: CompleteMessage | None = None
+        self._screens = Screens(self.page, progress=options.bars)
+        self._questions: dict[int, InputRequestMessage] = {}  # open requests, by sequence
+        self._complete: pyrepl_stream.CompleteMessage | None = None
         self._running = False
-        self._clears = False  # once there is something else to see
-        self._widgets = -1  # the row that says that there are some
+        self._clears = False  # clear the rows before the next message that is shown
+        self._widgets = -1  # number of the row that mentions widgets
         self._error = ""
         self._bytes = 0
         self._missing = 0
@@ -105,11 +106,12 @@ class AreaState:
 
     @property
     def ended(self) -> bool:
+        """True when the execution has ended."""
         return self._complete is not None
 
     @property
     def question(self) -> dict[str, Any] | None:
-        """The oldest that is open: ``request`` (its sequence number), ``prompt``, ``password``; or None."""
+        """The oldest open question: ``request`` (its sequence number), ``prompt``, ``password``; or None."""
         for request in self._questions.values():
             prompt = printable(request.prompt)
             return {"request": request.sequence, "prompt": prompt, "password": request.password}
@@ -117,106 +119,64 @@ class AreaState:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Of what has rows, in order of first sight; output of no source has the empty one."""
-        return tuple(self._sources)
+        """The sources that have rows, in order of first appearance; "" stands for output without a source."""
+        return tuple(self._screens.sources)
 
     def status(self, now: float | None = None) -> dict[str, Any]:
-        """How it stands, as JSON; times in seconds, ``started`` and ``now`` since the epoch.
+        """Return the status as JSON. Times are in seconds; ``started`` and ``now`` count from the epoch.
 
-        ``elapsed`` is how long it had run at ``now``: the page's clock may be another.
-        ``state`` is `queued`, `starting`, `running`, `unknown`, or how it ended. ``lines`` counts the rows
-        that there were, ``bytes`` the output that came, ``missing`` that which did not.
+        ``elapsed`` is the time from the start to ``now``, for pages whose clock differs. ``state`` is
+        `queued`, `starting`, `running`, `unknown`, or the status at the end. ``lines`` counts all rows,
+        ``bytes`` the bytes of output, ``missing`` the bytes of output that were lost.
         """
         header, complete = self.header, self._complete
-        state = "running" if self._running else "queued" if self.behind else "starting"
+        state = "running" if self._running else "queued" if self.header.queued_after else "starting"
         state = "unknown" if self.unknown else state
+        elapsed = None
+        if now is not None and self.started is not None and not (complete or self.unknown):
+            elapsed = max(0.0, now - self.started)
         return {
-            "target": printable(header.target),
-            "job": printable(header.job),
-            "name": printable(header.name),
-            "command": printable(header.command),
-            "title": printable(self._screens[""].title) if "" in self._screens else "",
+            **{name: printable(getattr(header, name)) for name in ("target", "job", "name", "command")},
+            "title": printable(self._screens.title),
             "how_to_read": header.how_to_read,
             "state": complete.status if complete else state,
             "detached": header.detached,
             "started": self.started,
-            "elapsed": self._elapsed(now),
+            "elapsed": elapsed,
             "duration": complete.duration if complete and complete.status != "lost" else None,
             "bytes": self._bytes,
             "lines": self.page.end,
             "exit_code": complete.exit_code if complete else None,
             "error": self._error,
-            "behind": printable(self.behind),
+            "waits_for": printable(self.header.queued_after),
             "stop": "no" if self.unknown else self.stop,
-            "sources": list(self._sources),
+            "sources": list(self.sources),
             "missing": self._missing,
             "input": bool(self._questions),
         }
 
-    def _elapsed(self, now: float | None) -> float | None:
-        if now is None or self.started is None or self.ended or self.unknown:
-            return None
-        return max(0.0, now - self.started)
-
-    # -- what comes ----------------------------------------------------------------------------
+    # -- messages ----------------------------------------------------------------------------
 
     def take(self, message: Message) -> None:
-        """Never raises: what cannot be shown is a line that says so."""
+        """Show a message. Never raises: if a message cannot be shown, a line says so."""
         try:
-            self._accept(message)
+            if self.started is None and message.timestamp:
+                self.started = message.timestamp
+            self._running = True
+            if isinstance(message, OutputMessage):
+                self._count(message)
+            self._show(message)
         except Exception as exc:
             self.note(f"a message could not be shown: {type(exc).__name__}: {exc}")
 
-    def _accept(self, message: Message) -> None:
-        if self.started is None and message.timestamp:
-            self.started = message.timestamp
-        self._running = True
-        if isinstance(message, OutputMessage):
-            self._count(message)
-        elif isinstance(message, CompleteMessage):
-            self.bars.end(message.success)
-        self._derive(message)
-
     def note(self, text: str) -> None:
-        """A line of our own."""
+        """Write a note, which is not output of the program."""
         self._say("", f"\x1b[3m{printable(text)}\x1b[23m\n")
 
-    def _derive(self, message: Message) -> None:
-        """Take what is left of it when the bars are taken out, and the bars."""
-        for derived in [message] if self._progress is None else self._progress(message):
-            self._take(derived)
-
-    def _take(self, message: Message) -> None:
+    def _show(self, message: Message) -> None:
         if self._clears and _is_seen(message):
             self._clear()
-        source = message.source
-        if isinstance(message, OutputMessage):
-            error = message.stream is StreamType.STDERR
-            self._screen(source).feed(encodable(message.text), error=error)
-        elif isinstance(message, ProgressMessage):
-            self.bars.update(message)
-        elif isinstance(message, LogMessage):
-            self._say(source, f"{message.level} {message.logger}: {message.text}\n", error=True)
-        elif isinstance(message, GapMessage):
-            self._gap(message)
-        elif isinstance(message, ErrorMessage):
-            self._failure(message)
-        elif isinstance(message, EventMessage):
-            self._say(source, f"{message.name}: {printable(as_json(message.data), _EVENT)}\n")
-        elif isinstance(message, InputRequestMessage):
-            self._questions[message.sequence] = message
-        elif isinstance(message, InputReplyMessage):
-            self._reply(message)
-        elif isinstance(message, DisplayMessage):
-            self._display(message)
-        elif isinstance(message, ResultMessage):
-            self._display(DisplayMessage(data=message.data, metadata=message.metadata, source=source))
-        elif isinstance(message, ClearMessage):
-            self._clears = message.wait
-            if not message.wait:
-                self._clear()
-        elif isinstance(message, CompleteMessage):
-            self._end(message)
+        super().take(message)
 
     def _count(self, message: OutputMessage) -> None:
         data = message.data
@@ -224,81 +184,85 @@ class AreaState:
             data = data.encode("utf-8", "surrogatepass")
         self._bytes += len(data)
 
-    def _gap(self, gap: GapMessage) -> None:
-        size = "some" if gap.bytes is None else f"{gap.bytes:,}"
-        self._missing += gap.bytes or 0
-        reason = printable(gap.reason)
-        self._say(gap.source, f"[{size} bytes of output are missing: {reason}]\n", error=True)
+    def _on_output(self, message: OutputMessage) -> None:
+        self._update_bars(self._screens.output(message))
 
-    def _failure(self, message: ErrorMessage) -> None:
+    def _on_progress(self, message: ProgressMessage) -> None:
+        self.bars.update(message)
+
+    def _on_log(self, message: pyrepl_stream.LogMessage) -> None:
+        self._say(message.source, f"{message.level} {message.logger}: {message.text}\n", error=True)
+
+    def _on_event(self, message: pyrepl_stream.EventMessage) -> None:
+        self._say(message.source, f"{message.name}: {printable(as_json(message.data), _EVENT)}\n")
+
+    def _on_gap(self, message: pyrepl_stream.GapMessage) -> None:
+        self._update_bars(self._screens.pause(message))
+        self._missing += message.bytes or 0
+        self._say(message.source, f"[{printable(message.text)}]\n", error=True)
+
+    def _on_error(self, message: pyrepl_stream.ErrorMessage) -> None:
         self._error = printable(f"{message.name}: {message.value}" if message.value else message.name)
-        if self._show_errors and message.traceback:
+        if self.options.show_errors and message.traceback:
             self._say(message.source, "\n".join(message.traceback) + "\n", error=True)
 
-    def _reply(self, reply: InputReplyMessage) -> None:
-        """What a person saw and typed, as a terminal shows it."""
-        request = self._questions.pop(reply.request, None)
-        if request is not None:
-            prompt = "" if request.extra.get("printed") else request.prompt
-            text = f"{prompt}{'' if reply.text is None else reply.text}\n"
-            place = (reply.execution_id, reply.sequence, reply.timestamp, request.source)
-            self._derive(OutputMessage(*place, data=text))
+    def _on_input_request(self, message: InputRequestMessage) -> None:
+        self._update_bars(self._screens.pause(message))
+        self._questions[message.sequence] = message
 
-    def _display(self, message: DisplayMessage) -> None:
+    def _on_input_reply(self, message: pyrepl_stream.InputReplyMessage) -> None:
+        """Show a question and its answer, as a terminal does."""
+        if request := self._questions.pop(message.request, None):
+            self._show(OutputMessage(*message.stamp[:3], request.source, data=dialogue(request, message)))
+
+    def _on_result(self, message: pyrepl_stream.ResultMessage) -> None:
+        self._on_display(DisplayMessage(data=message.data, metadata=message.metadata, source=message.source))
+
+    def _on_display(self, message: DisplayMessage) -> None:
         if message.display_id is None and message.data.keys() == {"text/plain"}:
-            self._say(message.source, f"{text_of(message.data['text/plain'])}\n")  # a line like others
+            self._say(message.source, f"{text_of(message.data['text/plain'])}\n")  # an ordinary line
             return
         if self.displays.widgets and WIDGET in message.data:
-            if self._widgets < self.page.first:  # its text would tell for ever how it stood at first
+            if self._widgets < self.page.first:  # its text would show only its initial state
                 self._say(message.source, "[a widget is shown below]\n")
                 self._widgets = self.page.end - 1
             return
         number, places = self.displays.put(message)
         if not (message.update and places):
-            row = self._screen(message.source).place(number)
+            row = self._screens.place(message.source, number)
             self.displays.placed(number, row, self.page.first)
 
+    def _on_clear(self, message: pyrepl_stream.ClearMessage) -> None:
+        self._clears = message.wait
+        if not message.wait:
+            self._clear()
+
     def _clear(self) -> None:
-        """All rows go; the bars tell how things stand, and stay."""
+        """Remove all rows. The bars stay, because they show the current state."""
         self._clears = False
         self.page.clear()
 
-    def _end(self, message: CompleteMessage) -> None:
+    def _on_complete(self, message: pyrepl_stream.CompleteMessage) -> None:
+        self.bars.end(message.success)
         self._complete = message
         self._questions.clear()
         if message.timestamp and message.duration:
             self.started = message.timestamp - message.duration
         if message.error and not self._error:
             self._error = printable(message.error)
-            if self._show_errors and not message.success:
+            if self.options.show_errors and not message.success and not message.extra.get("printed"):
                 self._say(message.source, f"{printable(message.error)}\n", error=True)
-        for screen in self._screens.values():
-            screen.finish()
-
-    # -- screens -------------------------------------------------------------------------------
+        self._update_bars(self._screens.finish(message))
 
     def _say(self, source: str, text: str, *, error: bool = False) -> None:
-        self._of(self._notes, source).feed(f"{styled(text)}\x1b[m", error=error)
+        self._screens.note(source, text, error=error)
 
-    def _screen(self, source: str) -> Screen:
-        return self._of(self._screens, source)
-
-    def _of(self, screens: dict[str, Screen], source: str) -> Screen:
-        if source not in self._sources:
-            source = self._name_of(source)
-            if source or screens is self._screens:
-                self._sources[source] = None
-        if source not in screens:
-            screens[source] = Screen(self.page, source=source, height=self.height, width=self._width)
-        return screens[source]
-
-    def _name_of(self, source: str) -> str:
-        source = printable(source)
-        return source if source in self._sources or len(self._sources) < _MOST_SOURCES else _OTHERS
+    def _update_bars(self, messages: Iterable[ProgressMessage]) -> None:
+        for message in messages:
+            self.bars.update(message)
 
 
 def _is_seen(message: Message) -> bool:
-    """Whether it takes the place of what was there, after a `clear_output` that waits."""
-    if isinstance(message, DisplayMessage):
-        return not message.update
-    return isinstance(message, (OutputMessage, ResultMessage, ErrorMessage, LogMessage, EventMessage))
+    """Return True when a message replaces the earlier output, after `clear_output(wait=True)`."""
+    is_new_display = isinstance(message, DisplayMessage) and not message.update
+    return is_new_display or message.type in ("output", "result", "error", "log", "event")

@@ -1,34 +1,36 @@
-"""The live area as a widget: what the page shows of an execution, and what the page asks.
+"""The live area as a widget: the traits that pages show, and the messages between kernel and pages.
 
-The kernel tells all pages ``rows`` and ``display`` (``id``, ``bundle``), each with ``seq``: see
-:class:`Sender`. It answers the ``view`` that asked (``to``):
+The kernel sends ``rows`` and ``display`` (``id``, ``bundle``) to all pages, each with ``seq``: see
+:class:`Sender`. A page names itself in ``view``, and the kernel's answer names that page in ``to``. A page
+sends these messages, listed with their answers:
 
-``hello``, once it shows a view, and when a message is missing
-    by all ``rows``, the last with ``done``, and by displays that have changed
+``hello``, when the page shows a view and when it has missed a message
+    all ``rows``, the last message with ``done``, and the displays that have changed
 ``rows`` (``first``, ``end``), ``displays`` (``ids``)
-    by ``rows`` and ``display``
+    ``rows`` and ``display``
 ``search`` (``search``, ``text``)
-    by ``found`` (``search``, ``done``, ``count``, ``searched``, ``lines`` as ``[number, text]``)
+    ``found`` (``search``, ``done``, ``count``, ``searched``, ``lines`` as ``[number, text]``)
 ``log`` (``log``, ``part``)
-    by ``log`` (``log``, ``part``, ``done``, ``name``) with the bytes as a buffer
+    ``log`` (``log``, ``part``, ``done``, ``name``) with the bytes as a buffer
 ``input`` (``request``, ``text``: null is the end of input)
-    by ``answered`` (``request``, ``ok``, ``text``: why not)
-``ping``, where nothing was heard of the kernel for long
-    by ``pong``
+    ``answered`` (``request``, ``ok``, ``text``: the reason if not)
+``ping``, when the page has received nothing for a long time
+    ``pong``
 ``interrupt``, ``kill``
-    not at all
-``busy``, every 3 s at most while the reader is in the middle of something: scrolled up, selecting, searching
-    not at all; at the end of the run, the record takes the place of the area only when none came for 8 s, or
-    60 s later. While parts of a log are asked for it waits up to 10 minutes
+    nothing
+``busy``, at most every 3 s while the reader is busy: scrolled up, selecting, searching
+    nothing. At the end of the run, the record replaces the area once no such message has arrived for 8 s, or
+    after 60 s. While a page requests parts of a log, the replacement waits for up to 10 minutes
 
-A ``note`` (``text``) is shown for some seconds.
+A ``note`` (``text``) from the kernel is shown for a few seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import anywidget
@@ -36,23 +38,22 @@ import traitlets
 
 from .module import STATIC, module
 
-__all__ = ("LiveArea", "PageMessage")
-
-PageMessage = Callable[[Mapping[str, Any], Sequence[memoryview]], object]
-
 _log = logging.getLogger(__name__)
 
 
 class LiveArea(anywidget.AnyWidget):
-    """Traits are what a page that comes later is to find; messages are what pages that are there get.
+    """The model of an area. Its traits are for pages that open later, its messages for open pages.
 
-    ``model_id`` is the id of its comm: the same id in another kernel brings saved areas to life. A new
-    area with the id of one that is open takes its place, so the caller has to share the first one.
-    Methods may be called by any thread; none raises because no kernel or no page is there any more.
+    Methods may be called from any thread. They do not raise if the kernel shuts down or no page is open.
 
-    Traits: ``status``, ``bars`` and ``question`` as :class:`AreaState` has them, ``tail`` a ``rows``
-    message, ``options`` with ``height`` in rows, ``wrap``, and ``id``, by which the page finds its model and
-    one that takes its place. A trait is replaced, never changed in place.
+    Traits: ``status``, ``bars`` and ``question`` as in :class:`AreaState`, ``tail`` (a ``rows`` message), and
+    ``options`` with ``height`` in rows, ``wrap``, and ``id``, by which the page finds the model and any
+    later model that replaces it. Set a trait to a new value; do not change the value in place.
+
+    Args:
+        model_id: Id of the comm. Saved areas work again when another kernel opens a model with the same id.
+            A second model with this id in one kernel would replace the first, so share the first one instead.
+        **traits: Initial values.
     """
 
     _esm = module()
@@ -64,38 +65,27 @@ class LiveArea(anywidget.AnyWidget):
     question = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
     options = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, model_id: str | None = None, **traits: object) -> None:
-        self._sending = threading.RLock()  # one message or update at a time, in the order of the calls
-        super().__init__(**traits if model_id is None else {"model_id": model_id, **traits})
+    def __init__(self, model_id: str, **traits: object) -> None:
+        self._sending = threading.RLock()  # sends one message or update at a time, in the order of the calls
+        super().__init__(model_id=model_id, **traits)
 
-    def tell(self, content: Mapping[str, Any], buffers: Sequence[bytes] | None = None) -> None:
+    def send_message(self, content: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> None:
         """Send a message to all pages that show the area."""
-        with self._sending:
-            self._try(lambda: self.send(dict(content), None if buffers is None else list(buffers)))
+        with self._sent_in_order():
+            self.send(dict(content), list(buffers))
 
     def update(self, **traits: object) -> None:
-        """Set traits, those that differ in one message."""
-        with self._sending:
-            self._try(lambda: self._set(traits))
-
-    def on_page_message(self, callback: PageMessage) -> None:
-        """Call ``callback(content, buffers)`` for each message of a page, in the thread that receives it."""
-
-        def heard(_widget: object, content: object, buffers: Sequence[memoryview]) -> None:
-            if isinstance(content, dict):
-                callback(content, buffers)
-
-        self.on_msg(heard)
-
-    def _set(self, traits: Mapping[str, object]) -> None:
-        with self.hold_sync():
+        """Set traits. Those that change are sent in one message."""
+        with self._sent_in_order(), self.hold_sync():
             for name, value in traits.items():
                 setattr(self, name, value)
 
-    def _try(self, send: Callable[[], object]) -> None:
-        try:
-            send()
-        except traitlets.TraitError:
-            raise
-        except Exception:  # of ZeroMQ, ipykernel or asyncio, as far as the kernel's end has come
-            _log.debug("The live area could not be sent", exc_info=True)
+    @contextlib.contextmanager
+    def _sent_in_order(self) -> Iterator[None]:
+        with self._sending:
+            try:
+                yield
+            except traitlets.TraitError:
+                raise
+            except Exception:  # from ZeroMQ, ipykernel or asyncio while the kernel shuts down
+                _log.debug("could not send a message of the live area", exc_info=True)

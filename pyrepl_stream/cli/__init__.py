@@ -1,38 +1,53 @@
-"""The command line, ``pyrepl-stream SUBCOMMAND``: each subcommand is a module of its own."""
+"""The command line, ``pyrepl-stream SUBCOMMAND``; related subcommands share a module."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 __all__ = ("main",)
 
+_SESSIONS = ("ls", "attach", "wait", "logs", "interrupt", "kill", "close")
+_MODULES = {"run": "run", "exec": "exec_", **dict.fromkeys(_SESSIONS, "sessions"), "replay": "replay"}
+"""The module of each subcommand. It adds a parser, whose defaults set ``parser`` and ``main``."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns the exit code. Raises :class:`SystemExit` for usage errors and help.
+    """Run one subcommand.
 
-    For a process that does nothing else: it takes over its signals and its orphans.
+    Only for a process that does nothing else: its signals are handled here, and it adopts orphans.
+
+    Args:
+        argv: The arguments, by default those of this process.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SystemExit: The arguments are not valid, or ask for help.
     """
     try:
         return _main(list(sys.argv[1:] if argv is None else argv))
-    except KeyboardInterrupt:  # before the subcommand had handlers of its own
+    except KeyboardInterrupt:  # before the subcommand has installed its handlers
         return 130
 
 
-def _main(words: list[str]) -> int:
-    # Here, so that an interrupt while modules are loaded is no traceback either.
-    from . import exec_, replay, run, sessions
+def _main(arguments: list[str]) -> int:
+    # Imported here, so that an interrupt while modules are imported shows no traceback either.
     from .parser import Parser
 
-    subcommands = (run, exec_, sessions, replay)  # each adds parsers, with `parser` and `main` as defaults
-    # Taken apart here, as releases of argparse disagree about `--` behind a subcommand.
-    dashes = words.index("--") if "--" in words else len(words)
-    parser = Parser(prog="pyrepl-stream", description="Run a command. Watch it live. Lose nothing.")
+    modules = [_MODULES[arguments[0]]] if arguments and arguments[0] in _MODULES else _MODULES.values()
+    # Split here, because releases of argparse disagree about `--` after a subcommand.
+    dashes = arguments.index("--") if "--" in arguments else len(arguments)
+    parser = Parser(
+        prog="pyrepl-stream", description="Run code and commands anywhere. Watch them live. Lose nothing."
+    )
     subparsers = parser.add_subparsers(metavar="SUBCOMMAND", required=True)
-    for module in subcommands:
-        module.add_to(subparsers)
-    arguments, unknown = parser.parse_known_args(words[:dashes])
+    for module in dict.fromkeys(modules):
+        import_module(f".{module}", __name__).add_to(subparsers)
+    options, unknown = parser.parse_known_args(arguments[:dashes])
     if unknown:
-        arguments.parser.refuse(unknown[0])
-    arguments.command = words[dashes + 1 :]
-    return int(arguments.main(arguments))
+        options.parser.reject(unknown[0])
+    options.command = arguments[dashes + 1 :]
+    return int(options.main(options))

@@ -1,4 +1,4 @@
-"""``python -m pyrepl_stream.cli``."""
+"""Runs the command line: ``python -m pyrepl_stream.cli``."""
 
 import sys
 

@@ -1,35 +1,36 @@
-"""Progress bars on our terminal, below the text; and as lines where no line can be drawn over."""
+"""Progress bars below the text on the user's terminal, or as plain lines where lines cannot be redrawn."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 
-from ..messages import ProgressMessage
+from wcwidth import clip
+
 from ..processors.progress import progress_line
 from ..processors.strip_ansi import stripped
+from ..runtime.messages import ProgressMessage
 
-__all__ = ("Bars",)
-
-_MOST = 8  # bars that are shown at a time, the newest
-_STEP = 10  # per cent between two lines of a bar, where it cannot be drawn over
+_MOST = 8  # maximum number of bars that are shown at a time: the newest ones
+_STEP = 10  # percent between two lines of a bar, where lines cannot be redrawn
 
 
 class Bars:
-    """The bars that are under way, each on one line. ``write`` leads to the terminal or file they are on.
+    """The unfinished bars, each on one line.
 
-    ``columns`` tells its width; None, where no cursor moves.
+    Args:
+        write: Writes to the terminal or file.
+        columns: Returns the width of the terminal; None if the cursor cannot be moved.
     """
 
     def __init__(self, write: Callable[[str], None], columns: Callable[[], int] | None) -> None:
         self._write = write
         self._columns = columns
-        self._lines: dict[str, str] = {}  # by bar, the newest last
-        self._drawn = 0  # lines on the screen
-        self._told: dict[str, float] = {}  # by bar, where no cursor moves: the percentage told last
+        self._lines: dict[str, str] = {}  # the line of each bar, the newest last
+        self._drawn = 0  # number of lines on the screen
+        self._percentages: dict[str, float] = {}  # last written, by bar, where the cursor cannot be moved
 
     def show(self, message: ProgressMessage) -> None:
-        """Take a new state of a bar: :meth:`draw` shows it, but its last one is shown here."""
+        """Take a new state of a bar. :meth:`draw` shows it, but a final state is written at once."""
         line = stripped(progress_line(message))
         if self._columns is None:
             if self._is_due(message):
@@ -45,37 +46,27 @@ class Bars:
                 del self._lines[next(iter(self._lines))]
 
     def erase(self) -> None:
-        """Make room for text."""
+        """Erase the bars, to make room for text."""
         if self._drawn:
             up = f"\x1b[{self._drawn - 1}A" if self._drawn > 1 else ""
             self._write(f"\r{up}\x1b[J")
             self._drawn = 0
 
     def draw(self) -> None:
-        """Show the bars again, at the start of a line."""
+        """Draw the bars again, at the start of a line."""
         if self._columns is not None and self._lines:
             room = self._columns() - 1
-            self._write("\n".join(_fitted(line, room) for line in self._lines.values()))
+            self._write("\n".join(clip(line, 0, room) for line in self._lines.values()))
             self._drawn = len(self._lines)
 
     def _is_due(self, message: ProgressMessage) -> bool:
-        """Whether a bar has moved by a step, or begins or ends."""
-        before = self._told.get(message.bar)
+        """Return True if a bar begins, ends, or has moved by a step."""
+        before = self._percentages.get(message.bar)
         now = message.percentage or 0.0
         if message.finished:
-            self._told.pop(message.bar, None)
+            self._percentages.pop(message.bar, None)
         elif now >= 100 or (before is not None and now // _STEP <= before // _STEP):
-            return False  # of a whole one the end is told
+            return False  # its last state will follow
         else:
-            self._told[message.bar] = now
+            self._percentages[message.bar] = now
         return True
-
-
-def _fitted(line: str, columns: int) -> str:
-    """What of a line fits: East Asian characters are two columns wide, combining ones none."""
-    for index, character in enumerate(line):
-        wide = unicodedata.east_asian_width(character) in ("W", "F")
-        columns -= 0 if unicodedata.combining(character) else 2 if wide else 1
-        if columns < 0:
-            return line[:index]
-    return line

@@ -1,4 +1,4 @@
-"""This process's own descriptors: exact bytes out, a word to the user, and the terminal it is on."""
+"""The standard descriptors of this process, its reports to the user, and the user's terminal."""
 
 from __future__ import annotations
 
@@ -9,42 +9,64 @@ import termios
 import tty
 from typing import Any
 
-__all__ = ("INPUT", "OUTPUT", "ERRORS", "Console")
-
 INPUT, OUTPUT, ERRORS = 0, 1, 2
+
+# Exit codes.
+TIMED_OUT = 124  # like timeout(1)
+FAILED = 125  # pyrepl-stream failed, or the execution is lost
+BROKEN_PIPE = 128 + 13  # as a shell reports death by SIGPIPE
+
+_CONTROLS = (*range(9), *range(11, 32), *range(0x7F, 0xA0))  # all except tab and line feed
+_BIDIRECTIONAL = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))  # these reorder the text of a line
+_ESCAPES = {number: f"\\x{number:02x}" for number in _CONTROLS}
+_ESCAPES.update((number, f"\\u{number:04x}") for number in _BIDIRECTIONAL)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with escapes in place of the characters that control a terminal, such as ESC.
+
+    The texts of exceptions and log records come from user code, and reports quote them.
+    """
+    return text.translate(_ESCAPES)
 
 
 class Console:
+    """The standard descriptors. Any that is closed is opened on the null device."""
+
     def __init__(self) -> None:
-        # Else what is opened next would become the standard stream that is not there.
+        # Otherwise the next file that is opened would become a standard stream.
         for descriptor in (INPUT, OUTPUT, ERRORS):
             try:
                 os.fstat(descriptor)
             except OSError:
                 os.open(os.devnull, os.O_RDWR)
-        self._modes: list[Any] | None = None  # of our terminal, as they are to be again
+        self._modes: list[Any] | None = None  # of the user's terminal, to be restored
         self._raw = False
 
     def write(self, descriptor: int, data: bytes) -> None:
-        """Write all of it, now. Raises :class:`BrokenPipeError` when nobody reads."""
+        """Write all of ``data``.
+
+        Raises:
+            BrokenPipeError: The reader has closed the pipe.
+        """
         left = memoryview(data)
         while left:
             try:
                 left = left[os.write(descriptor, left) :]
-            except BlockingIOError:  # who started us shares a descriptor that does not wait
+            except BlockingIOError:  # another process has made the descriptor non-blocking
                 select.select([], [descriptor], [])
 
-    def say(self, text: str) -> None:
-        """Tell the user something, in one piece."""
+    def report(self, text: str) -> None:
+        """Write lines for the user to stderr in one piece, with control characters escaped."""
         end = "\r\n" if self._raw else "\n"
-        lines = "".join(f"pyrepl-stream: {line}{end}" for line in text.splitlines())
+        lines = "".join(f"pyrepl-stream: {printable(line)}{end}" for line in text.splitlines())
         try:
             self.write(ERRORS, lines.encode("utf-8", "backslashreplace"))
         except OSError:
-            pass  # there is nobody to tell
+            pass  # stderr is closed
 
     def size(self) -> tuple[int, int] | None:
-        """Rows and columns of the terminal that our output goes to; None when it goes to none."""
+        """Return the rows and columns of the terminal that shows the output, or None without a terminal."""
         for descriptor in (OUTPUT, ERRORS):
             try:
                 columns, rows = os.get_terminal_size(descriptor)
@@ -55,32 +77,32 @@ class Console:
         return None
 
     def modes(self) -> list[Any] | None:
-        """How our terminal treats what is typed and shown; None when input or output is no terminal."""
+        """Return the modes of the user's terminal, or None if input or output is not a terminal."""
         if os.isatty(INPUT) and os.isatty(OUTPUT):
             return self._modes or termios.tcgetattr(INPUT)
         return None
 
     def enter_raw(self) -> None:
-        """Hand over every key as it is typed, when our input is a terminal; again after a stop."""
+        """Make the user's terminal, if any, pass on each key at once. Call this again after a SIGCONT."""
         if not os.isatty(INPUT):
             return
         if self._modes is None:
             self._modes = termios.tcgetattr(INPUT)
         elif os.tcgetpgrp(INPUT) != os.getpgrp():
-            return  # it goes on in the background
+            return  # in the background
         tty.setraw(INPUT, termios.TCSADRAIN)
         self._raw = True
 
     def restore(self) -> None:
-        """Give our terminal back as it was."""
+        """Restore the modes of the user's terminal."""
         if self._modes is None:
             return
-        # In the background this would stop us, and there would be nobody to wake us up.
+        # In the background, SIGTTOU would stop this process, and nothing would continue it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
         try:
             termios.tcsetattr(INPUT, termios.TCSANOW, self._modes)
         except termios.error:
-            pass  # it has hung up
+            pass  # the terminal has hung up
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._raw = False

@@ -1,4 +1,4 @@
-"""``pyrepl-stream exec [FILE | -- COMMAND ...]``: code or a command in a session that outlives us."""
+"""``pyrepl-stream exec [FILE | -- COMMAND ...]``: runs code or a command in a session that outlives it."""
 
 from __future__ import annotations
 
@@ -6,65 +6,58 @@ import argparse
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import parser as parsing
-from .console import OUTPUT, Console
+from ..config import find_interpreter, parse_assignment
+from ..config.files import decode
+from ..runtime.errors import PyreplStreamError, UsageError
+from ..runtime.process import Command, Limits
+from ..runtime.process.command import DEFAULT_SIZE
+from ..targets import connect
+from .console import FAILED, OUTPUT, Console
 from .output import add_options, has_cursor, processors_of
-from .parser import Parser
-
-if TYPE_CHECKING:
-    from ..client import RemoteExecution
-
-__all__ = ("add_to", "main")
+from .parser import Parser, add_command
+from .show import Show
+from .watching import watch
 
 _DESCRIPTION = """\
-Run Python code, or a command, in a session that goes on when this program, its terminal or the network
-ends, and pass on its output, live. An interrupt (SIGINT) goes to the execution; SIGTERM and SIGHUP end
-only this program. Sessions end by `pyrepl-stream close`."""
+Run Python code or a command in a session and show its output live. The session survives this program, its
+terminal and the network; `pyrepl-stream close` ends it. SIGINT interrupts the execution; SIGTERM and SIGHUP
+end only this program."""
 
 _EPILOG = """\
-exit code: 0; 1: the code failed; the command's, or 128 + N of a process that signal N ended; 124: --timeout;
-130: interrupted; 137: killed; 125: pyrepl-stream itself failed, or nobody saw the end; 141: nobody read our
-output any more (the execution goes on); 2: wrong options"""
+exit code: that of the command, or 128 + N after signal N; of code: 0, or 1 when it failed; 2: wrong options;
+124: --timeout; 125: pyrepl-stream failed, or the execution is lost; 130: interrupted; 137: killed;
+141: the reader of the output is gone (the execution continues)"""
 
 
 def add_to(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "exec",
-        help="run code or a command in a session that outlives its clients",
-        usage="%(prog)s [options] [FILE] | -- COMMAND [ARGUMENT ...]",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.takes_command = True
-    parser.set_defaults(parser=parser, main=main, interactive=False)
+    """Add the parser of this subcommand."""
+    usage = "[FILE] | -- COMMAND [ARGUMENT ...]"
+    summary = "run code or a command in a session that survives its clients"
+    parser = add_command(subparsers, "exec", main, usage, summary, _DESCRIPTION, _EPILOG)
+    parser.set_defaults(interactive=False)
     add = parser.add_argument
-    add("file", nargs="?", metavar="FILE", help="of Python code; `-` (default) is standard input")
-    add("--target", default="local:", metavar="TARGET", help="the session, as local:NAME (default: local:)")
-    add("--detach", action="store_true", help="return at once, with SESSION/ID on stdout")
-    add("--as", dest="job", metavar="JOB", help="its id: the same code under the same id is run once")
-    add("--fresh", action="store_true", help="end and forget what has that id, and run it anew")
-    add("--python", metavar="PATH", help="interpreter, or conda environment, of a session that is to start")
-    add("--cwd", metavar="PATH", help="run the command there; with code: of a session that is to start")
+    add("file", nargs="?", metavar="FILE", help="file of Python code; `-` (default) is standard input")
+    add("--target", default="local:", metavar="TARGET", help="the session: local:NAME (default: local:)")
+    add("--detach", action="store_true", help="print SESSION/ID and return at once")
+    add("--as", dest="job", metavar="JOB", help="make it a job: the same code under the same name runs once")
+    add("--fresh", action="store_true", help="with --as: if the job has ended, run it again")
+    add("--python", metavar="PATH", help="interpreter of a new session: a path or a conda environment")
+    add("--cwd", metavar="PATH", help="working directory of the command; with code, of a new session")
+    variables = "environment variable of the command; with code, of a new session"
+    parser.add_list("--env", "NAME=VALUE", variables, type=parse_assignment)
+    parser.add_seconds("--timeout", "end the execution after that time")
     add(
-        "--env",
-        type=parsing.variable,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a variable of the command; with code: of a session that is to start; may be repeated",
+        "--no-tty",
+        action="store_true",
+        help="run a command on pipes instead of a terminal, with stderr apart",
     )
-    add("--timeout", type=parsing.seconds, metavar="SECONDS", help="end it after that time")
-    add("--no-tty", action="store_true", help="with a command: pipes instead of a terminal, stderr apart")
     add_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    from ..errors import PyreplStreamError, UsageError
-    from .watching import FAILED
-
+    """Run the code or the command and return the exit code."""
     parser: Parser = arguments.parser
     _check(arguments, parser)
     console = Console()
@@ -73,50 +66,47 @@ def main(arguments: argparse.Namespace) -> int:
     except UsageError as exc:
         parser.error(str(exc))
     except (PyreplStreamError, OSError) as exc:
-        console.say(str(exc))
+        console.report(str(exc))
         return FAILED
 
 
 def _check(arguments: argparse.Namespace, parser: Parser) -> None:
     if arguments.command and arguments.file is not None:
-        parser.error("it takes a FILE or a command, not both")
+        parser.error("give a FILE or a command, not both")
     if arguments.no_tty and not arguments.command:
-        parser.error("--no-tty is for a command: put that behind `--`")
+        parser.error("--no-tty requires a command: put it after `--`")
     if arguments.fresh and arguments.job is None:
-        parser.error("--fresh is for a job: add --as JOB")
+        parser.error("--fresh requires --as JOB")
     if arguments.detach:
         for name in ("json", "no_streaming", "filter", "exclude", "format", "progress", "record", "color"):
             if getattr(arguments, name):
-                parser.error(f"--{name.replace('_', '-')} is for output, which --detach does not show")
+                parser.error(
+                    f"--{name.replace('_', '-')} and --detach exclude each other: there is no output to show"
+                )
 
 
 def _execute(arguments: argparse.Namespace, console: Console) -> int:
-    from ..targets import connect
-    from .show import Show
-    from .watching import watch
-
-    options: dict[str, Any] = {} if arguments.command else _options(arguments)
+    options: dict[str, Any] = {}
+    if not arguments.command:  # with code, these are options of a new session
+        given = {"cwd": arguments.cwd, "env": dict(arguments.env)}
+        options = {name: value for name, value in given.items() if value}
     if arguments.python is not None:
-        from ..interpreters import find_interpreter
-
         options["python"] = find_interpreter(arguments.python)
+    title = " ".join(arguments.command) or arguments.file or "code"
+    size = console.size() or DEFAULT_SIZE
+    command = _command(arguments, size) if arguments.command else None
+    code = "" if arguments.command else _code(arguments.file)
     how = {
         "execution_id": arguments.job,
-        "timeout": arguments.timeout,
         "fresh": arguments.fresh,
         "streaming": not arguments.no_streaming,
+        "processors": () if arguments.detach else processors_of(arguments, size=size, title=title),
     }
-    title = " ".join(arguments.command) or arguments.file or "code"
-    size = console.size() or (40, 120)
-    request = _command(arguments, size) if arguments.command else None
-    code = "" if arguments.command else _code(arguments.file, arguments.parser)
-    how["processors"] = () if arguments.detach else processors_of(arguments, size=size, title=title)
-    with connect(arguments.target, **options) as session:
-        execution: RemoteExecution
-        if request is not None:
-            execution = session.launch_command(request, **how)
+    with connect(arguments.target, report=console.report, **options) as session:
+        if command is None:
+            execution = session.execute(code, timeout=arguments.timeout, **how)
         else:
-            execution = session.execute(code, **how)
+            execution = session.run_process(command, limits=Limits(arguments.timeout), **how)
         execution.wait_started()
         assert session.hello is not None
         name = f"{session.hello['session']}/{execution.id}"
@@ -125,49 +115,35 @@ def _execute(arguments: argparse.Namespace, console: Console) -> int:
             return 0
         view = Show(console, as_json=arguments.json, cursor=has_cursor())
         if execution.behind is not None and not arguments.json:
-            view.say(f"queued behind {execution.behind}")
+            view.report(f"queued after {execution.behind}")
         return watch(execution, execution.attach(), name, console, view, interrupts=True)
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Those of a session that is to start."""
-    options = {"cwd": arguments.cwd, "env": dict(arguments.env)}
-    return {name: value for name, value in options.items() if value}
-
-
-def _command(arguments: argparse.Namespace, size: tuple[int, int]) -> Any:
-    from ..process.command import Command
-    from ..worker.requests import CommandRequest
-
-    return CommandRequest.of(
-        Command(
-            arguments.command,
-            pty=not arguments.no_tty,
-            stderr="pipe" if arguments.no_tty else "merge",
-            cwd=arguments.cwd or os.getcwd(),
-            env=dict(arguments.env),
-            size=size,
-            stdin="",
-        )
+def _command(arguments: argparse.Namespace, size: tuple[int, int]) -> Command:
+    return Command(
+        arguments.command,
+        pty=not arguments.no_tty,
+        stderr="pipe" if arguments.no_tty else "merge",
+        cwd=arguments.cwd or os.getcwd(),
+        env=dict(arguments.env),
+        size=size,
+        stdin="",
     )
 
 
-def _code(name: str | None, parser: Parser) -> str:
-    """The text of the file. Exits with 2 where there is none."""
+def _code(file: str | None) -> str:
+    """Return the text of the file. Raises :class:`UsageError` if it cannot be read, or is empty."""
+    name = file or "-"
     try:
-        if name is None or name == "-":
+        if name == "-":
             data = sys.stdin.buffer.read()
         else:
-            with open(name, "rb") as file:
-                data = file.read()
-        text = data.decode("utf-8-sig")
+            with open(name, "rb") as opened:
+                data = opened.read()
     except OSError as exc:
-        is_address = name is not None and re.match(r"[a-z]{2,}:", name)
-        hint = f"; a session is named by --target {name}" if is_address else ""
-        parser.error(f"{name or '-'} cannot be read: {exc.strerror}{hint}")
-    except UnicodeDecodeError as exc:
-        line = exc.object.count(b"\n", 0, exc.start) + 1
-        parser.error(f"{name or '-'}: line {line} is no UTF-8")
+        hint = f"; for a session, use --target {name}" if re.match(r"[a-z]{2,}:", name) else ""
+        raise UsageError(f"{name} cannot be read: {exc.strerror}{hint}") from exc
+    text = decode(data, name)
     if not text.strip():
-        parser.error(f"{name or '-'} is empty: there is nothing to run")
+        raise UsageError(f"{name} is empty: there is nothing to run")
     return text

@@ -1,6 +1,6 @@
-"""What is done to output, as the options and the user's settings ask for it.
+"""The processors that the options and the user's settings request.
 
-Most runs ask for nothing: what does it is imported when it is needed.
+Most runs need none, so the processors are imported only when they are used.
 """
 
 from __future__ import annotations
@@ -8,50 +8,58 @@ from __future__ import annotations
 import argparse
 import os
 
-from ..chain import AnyProcessor
-from ..config import CONFIG_FILE, user_file
-from ..output_options import add_output_options
+from ..config.files import CONFIG_FILE, user_file
+from ..pipeline import AnyProcessor
+from ..processors.output_options import add_output_options
 from .console import ERRORS, OUTPUT
-
-__all__ = ("add_options", "has_cursor", "processors_of")
 
 _OPTIONS = ("filter", "exclude", "prefix", "color", "format", "progress")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for output to an argument parser."""
     add = parser.add_argument
-    add("--json", action="store_true", help="one line of JSON for each message on stdout")
-    add("--no-streaming", action="store_true", help="show the output at the end")
-    what = "Without these, and without settings in config.toml, every byte is passed on as it is."
-    add_output_options(parser.add_argument_group("output", what))
+    add("--json", action="store_true", help="write each message to stdout as a line of JSON")
+    add("--no-streaming", action="store_true", help="show the output only at the end")
+    note = "Without these options, and without settings in config.toml, every byte passes unchanged."
+    add_output_options(parser.add_argument_group("output", note))
 
 
 def processors_of(
     arguments: argparse.Namespace, *, size: tuple[int, int], title: str
 ) -> tuple[AnyProcessor, ...]:
-    """What is asked for. Raises :class:`UsageError`."""
-    processors = _changing(arguments)
+    """Return the processors for the options and the user's settings.
+
+    Args:
+        arguments: The parsed options.
+        size: Rows and columns of the terminal, for a recording.
+        title: The title of a recording.
+
+    Raises:
+        UsageError: An option or a setting is not valid.
+    """
+    processors = _of_settings(arguments)
     if arguments.record is None:
         return processors
     from ..processors import Recorder
 
-    # Last, as it empties its file; and first of all in the run, to record what came.
+    # The recorder is created last, as that empties its file, but runs first, to record unchanged output.
     return (Recorder(arguments.record, size=size, title=title), *processors)
 
 
-def _changing(arguments: argparse.Namespace) -> tuple[AnyProcessor, ...]:
+def _of_settings(arguments: argparse.Namespace) -> tuple[AnyProcessor, ...]:
     if arguments.interactive:
-        return ()  # what draws its own screen is passed on as it is, whatever the settings
+        return ()  # the output of a program that draws its own screen passes unchanged
     options = {name: getattr(arguments, name) for name in _OPTIONS}
     if not any(options.values()) and options["prefix"] is None and not user_file(CONFIG_FILE).exists():
         return ()
+    from ..config.settings import load_settings
     from ..processors import ColourPolicy
-    from ..processors.colour_policy import enable_virtual_terminal
-    from ..settings import load_settings
+    from ..processors.windows_console import enable_virtual_terminal
 
     settings = load_settings().with_options(**options)
     if arguments.json and settings.color != "never":
-        policy = ColourPolicy.page()  # what reads the messages has a policy of its own
+        policy = ColourPolicy.page()  # the reader of the messages applies its own policy
     else:
         policy = ColourPolicy.of(os.isatty(OUTPUT), os.environ, choice=settings.color)
         if policy.depth:
@@ -60,5 +68,5 @@ def _changing(arguments: argparse.Namespace) -> tuple[AnyProcessor, ...]:
 
 
 def has_cursor() -> bool:
-    """Whether a line on stderr can be drawn over."""
+    """Return True when lines on stderr can be overwritten."""
     return os.isatty(ERRORS) and os.environ.get("TERM") != "dumb"

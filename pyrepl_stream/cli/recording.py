@@ -1,4 +1,4 @@
-"""What a recording holds: an asciicast (https://docs.asciinema.org/manual/asciicast/), or our messages."""
+"""Reads a recording: an asciicast (https://docs.asciinema.org/manual/asciicast/), or messages as JSON."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from ..config import shown
-from ..errors import ProtocolError
-from ..messages import OutputMessage, StreamType
-from ..wire import Decoder
-
-__all__ = ("BadRecordingError", "Frame", "Recording")
+from ..runtime.errors import ProtocolError
+from ..runtime.messages import OutputMessage, StreamType
+from ..runtime.validation import short_repr
+from ..runtime.wire import Decoder
 
 Frame = tuple[float, StreamType, bytes]
-"""Seconds since the start, which never fall; the stream; what was written."""
+"""Seconds since the start, which never decrease; the stream; the bytes written."""
 
 _LONGEST_LINE = 16 << 20  # bytes
 _LONGEST_TIME = 1e10  # seconds
 
 
 class BadRecordingError(Exception):
-    """What is wrong with a file. The file's name is to be put before it."""
+    """A file cannot be played. The message continues a sentence that starts with the file's name."""
 
 
 class Recording:
-    """Reads a file of either kind, line by line. Raises :class:`BadRecordingError`, also when iterated."""
+    """The frames in a file of either format, read line by line.
+
+    Raises:
+        BadRecordingError: The file is not a recording. Iteration may also raise it.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         first = file.readline(_LONGEST_LINE)
@@ -36,16 +38,18 @@ class Recording:
         if not isinstance(header, dict):
             if first.startswith(b"{") and not first.endswith(b"\n"):
                 raise _bad(1, first, "")
-            raise BadRecordingError("is no recording: its first line is no JSON object")
+            raise BadRecordingError("is not a recording: its first line is not a JSON object")
         self._version = header.get("version")
         if "version" in header and self._version not in (2, 3):
-            version = shown(self._version)
-            raise BadRecordingError(f"is an asciicast of version {version}: 2 and 3 can be played")
+            version = short_repr(self._version)
+            raise BadRecordingError(
+                f"is an asciicast of version {version}, but only versions 2 and 3 can be played"
+            )
         if "version" not in header and "sequence" not in header:
-            raise BadRecordingError("is neither an asciicast nor messages of `pyrepl-stream run --json`")
+            raise BadRecordingError("is neither an asciicast nor the output of `pyrepl-stream run --json`")
         limit = header.get("idle_time_limit")
         self.idle_limit = float(limit) if limit and _is_time(limit) else None
-        """Seconds that the recording itself allows for a pause."""
+        """The maximum pause in seconds that the recording specifies, or None."""
 
     def __iter__(self) -> Iterator[Frame]:
         latest = 0.0
@@ -56,14 +60,14 @@ class Recording:
     def _events(self) -> Iterator[Frame]:
         moment = 0.0
         for number, line in enumerate(self._lines, 1):
-            # The header; comments, which version 3 has; blank lines.
+            # Skip the header, blank lines, and comments, which exist in version 3.
             if number == 1 or line.startswith(b"#") or not line.strip():
                 continue
             event = _parsed(line)
             if not _is_event(event):
-                raise _bad(number, line, 'is no event, such as [1.5, "o", "text"]')
+                raise _bad(number, line, 'is not an event, such as [1.5, "o", "text"]')
             moment = moment + event[0] if self._version == 3 else event[0]
-            if event[1] == "o":  # not what was typed, marks, and changes of the size
+            if event[1] == "o":  # other types are input, markers and changes of the size
                 yield moment, StreamType.STDOUT, event[2].encode("utf-8", "surrogatepass")
 
     def _messages(self) -> Iterator[Frame]:
@@ -73,7 +77,7 @@ class Recording:
             try:
                 messages = list(decoder.feed(line if line.endswith(b"\n") else line + b"\n"))
             except ProtocolError as exc:
-                raise _bad(number, line, f"is no message: {exc}") from None
+                raise _bad(number, line, f"is not a message: {exc}") from None
             for message in messages:
                 started = message.timestamp if started is None else started
                 if isinstance(message, OutputMessage):
@@ -99,5 +103,5 @@ def _is_time(value: Any) -> bool:
 
 def _bad(number: int, line: bytes, what: str) -> BadRecordingError:
     if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
-        return BadRecordingError(f"ends within line {number}: what recorded it was cut off there")
+        return BadRecordingError(f"ends within line {number}: the recording was interrupted")
     return BadRecordingError(f"line {number} {what}")

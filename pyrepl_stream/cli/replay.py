@@ -1,4 +1,4 @@
-"""``pyrepl-stream replay FILE``: play a recording, or the messages of ``run --json``, as it happened."""
+"""``pyrepl-stream replay FILE``: plays a recording, or messages of ``run --json``, with their timing."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ import sys
 import time
 from typing import IO, Any
 
-from ..messages import StreamType
-from . import parser as parsing
-from .console import ERRORS, OUTPUT, Console
+from ..config.argument_types import parse_seconds
+from ..runtime.messages import StreamType
+from .console import BROKEN_PIPE, ERRORS, OUTPUT, Console
+from .parser import parse_factor
 from .recording import BadRecordingError, Recording
 
-__all__ = ("add_to", "main")
-
 _CANNOT_BE_PLAYED = 1
-_NOBODY_READS = 128 + 13
 _INTERRUPTED = 130
-_AS_BEFORE = b"\x1b[0m\x1b[?25h\r\n"  # colours off, cursor on: whatever was cut off had changed
+_RESET = b"\x1b[0m\x1b[?25h\r\n"  # colours off, cursor on: an incomplete recording may leave them changed
 
 
 def add_to(subparsers: Any) -> None:
+    """Add the parser of this subcommand."""
     parser = subparsers.add_parser(
         "replay",
         help="play a recording",
-        description="Play FILE in this terminal: an asciicast (version 2 or 3), as of `run --record`, or "
-        "messages, as of `run --json`. `-` is standard input.",
-        epilog="exit code: 0; 1: FILE cannot be read or played; 130: interrupted; 2: wrong options",
+        description="Play FILE in this terminal: an asciicast (version 2 or 3), such as `run --record` "
+        "writes, or the messages of `run --json`. `-` is standard input.",
+        epilog="exit code: 0; 1: FILE cannot be read or played; 2: wrong options; 130: interrupted",
     )
     parser.set_defaults(parser=parser, main=main)
     add = parser.add_argument
     add("file", metavar="FILE")
-    add("--speed", type=parsing.factor, default=1.0, metavar="N", help="N times as fast (default: 1)")
-    add("--idle-limit", type=parsing.seconds, metavar="S", help="wait for no output longer than S seconds")
+    add("--speed", type=parse_factor, default=1.0, metavar="N", help="play N times as fast (default: 1)")
+    add("--idle-limit", type=parse_seconds, metavar="S", help="shorten pauses to S seconds")
 
 
 def main(arguments: argparse.Namespace) -> int:
+    """Play the file and return the exit code."""
     console = Console()
     if arguments.command:
-        arguments.parser.error("it takes a FILE and no command")
+        arguments.parser.error("replay takes a FILE, not a command")
     try:
         with _opened(arguments.file) as file:
             recording = Recording(file)
             _play(recording, console, arguments.speed, arguments.idle_limit or recording.idle_limit)
     except BadRecordingError as exc:
-        console.say(f"{arguments.file}: {exc}")
+        console.report(f"{arguments.file}: {exc}")
         return _CANNOT_BE_PLAYED
     except BrokenPipeError:
-        return _NOBODY_READS
+        return BROKEN_PIPE
     except OSError as exc:
-        console.say(f"{arguments.file} cannot be read: {exc.strerror}")
+        console.report(f"{arguments.file} cannot be read: {exc.strerror}")
         return _CANNOT_BE_PLAYED
     except KeyboardInterrupt:
         if os.isatty(OUTPUT):
-            console.write(OUTPUT, _AS_BEFORE)
+            console.write(OUTPUT, _RESET)
         return _INTERRUPTED
     return 0
 

@@ -1,94 +1,89 @@
-"""``pyrepl-stream ls | attach | wait | logs | interrupt | kill | close``: what runs, and what ran."""
+"""``pyrepl-stream ls | attach | wait | logs | interrupt | kill | close``: executions and their sessions."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
-from .console import OUTPUT, Console
+from .. import inventory
+from ..inventory import ExecutionInfo, SessionInfo
+from ..inventory.actions import session_of
+from ..runtime.errors import CursorError, PyreplStreamError, UnknownExecutionError
+from .console import BROKEN_PIPE, FAILED, OUTPUT, Console, printable
+from .output import has_cursor
+from .parser import Parser
+from .show import Show
+from .watching import exit_code, report_end, watch
 
-if TYPE_CHECKING:
-    from ..sessions import ExecutionInfo, SessionInfo
-
-__all__ = ("add_to", "main")
-
-_ID = "its id, or a beginning that is only one's; SESSION/ID where several sessions have it"
-_EXIT = "exit code: as of `pyrepl-stream exec`; 1: there is none that is meant"
+_THREADS = 16  # sessions that are closed at once
+_ID = "id of an execution, or an unambiguous beginning of it; SESSION/ID if several sessions have that id"
+_EXIT = "exit code: as for `pyrepl-stream exec`; 1: there is no such execution"
 
 
 def add_to(subparsers: Any) -> None:
+    """Add the parsers of these subcommands."""
+
     def add(
-        name: str, act: Callable[..., int], meaning: str, *, execution: bool = True, epilog: str = ""
+        name: str, action: Callable[..., int], meaning: str, *, execution: bool = True, epilog: str = ""
     ) -> Any:
-        whole = f"{meaning[0].upper()}{meaning[1:]}."
-        parser = subparsers.add_parser(name, help=meaning, description=whole, epilog=epilog)
-        parser.set_defaults(parser=parser, main=main, act=act)
+        description = f"{meaning[0].upper()}{meaning[1:]}."
+        parser = subparsers.add_parser(name, help=meaning, description=description, epilog=epilog)
+        parser.set_defaults(parser=parser, main=main, action=action)
         if execution:
             parser.add_argument("id", metavar="ID", help=_ID)
-        return parser
+        return parser.add_argument
 
-    def add_json(parser: Any) -> None:
-        parser.add_argument("--json", action="store_true", help="one line of JSON for each message")
-
-    def add_after(parser: Any) -> None:
-        parser.add_argument(
-            "--after", type=int, default=0, metavar="N", help="begin behind message N (default: 0, all)"
-        )
-
-    parser = add("ls", _ls, "list the sessions of this machine and what is recorded of them", execution=False)
-    parser.add_argument("--json", action="store_true", help="a line of JSON for each session")
-    parser = add("attach", _attach, "show an execution, live, from its start on", epilog=_EXIT)
-    add_after(parser)
-    parser.add_argument("--follow", action="store_true", help="go on behind its end with what comes late")
-    add_json(parser)
-    add("wait", _wait, "wait for the end of an execution, and say how it ended", epilog=_EXIT)
-    parser = add("logs", _logs, "print what is recorded of an execution, without starting anything")
-    add_after(parser)
-    add_json(parser)
-    add("interrupt", _interrupt, "interrupt an execution, as Ctrl-C would")
-    add("kill", _kill, "end an execution by every means")
-    parser = add("close", _close, "end a session with all that runs in it", execution=False)
-    parser.add_argument("name", nargs="?", metavar="NAME")
-    parser.add_argument("--all", action="store_true", help="all sessions of this machine")
-    parser.add_argument("--keep-records", action="store_true", help="leave what `logs` reads")
+    option = add("ls", _ls, "list the sessions of this machine and their executions", execution=False)
+    option("--json", action="store_true", help="write each session as a line of JSON")
+    attach = add("attach", _attach, "show the output of an execution from its start, live", epilog=_EXIT)
+    attach("--follow", action="store_true", help="after the end, wait for late output")
+    add("wait", _wait, "wait for the end of an execution and print how it ended", epilog=_EXIT)
+    for option in (attach, add("logs", _logs, "print the recorded output of an execution")):
+        option("--after", type=int, default=0, metavar="N", help="start after message N (default: 0)")
+        option("--json", action="store_true", help="write each message as a line of JSON")
+    add("interrupt", _stop, "interrupt an execution, as Ctrl-C does")
+    lost = "the namespace of its session is lost"
+    add("kill", partial(_stop, kill=True), f"kill an execution; if it is Python code, {lost}")
+    close = "end a session and all that runs in it, and delete its records"
+    option = add("close", _close, close, execution=False)
+    option("name", nargs="?", metavar="NAME", help="name of a session")
+    option("--all", action="store_true", help="close all sessions of this machine")
+    option("--keep-records", action="store_true", help="keep the records, which `logs` shows")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    from ..errors import CursorError, PyreplStreamError, UnknownExecutionError
-    from .parser import Parser
-    from .watching import FAILED, NOBODY_READS
-
+    """Run the subcommand and return the exit code."""
     parser: Parser = arguments.parser
     if arguments.command:
-        parser.error("it takes no command")
+        parser.error("this subcommand takes no command")
     console = Console()
     try:
-        return int(arguments.act(arguments, console))
+        return int(arguments.action(arguments, console))
     except CursorError as exc:
         parser.error(str(exc))
-    except (UnknownExecutionError, ValueError) as exc:  # a UsageError is one
-        console.say(str(exc))
+    except (UnknownExecutionError, ValueError) as exc:  # includes UsageError
+        console.report(str(exc))
         return 1
     except BrokenPipeError:
-        return NOBODY_READS
+        return BROKEN_PIPE
     except (PyreplStreamError, OSError) as exc:
-        console.say(str(exc))
+        console.report(str(exc))
         return FAILED
 
 
-# -- what there is -------------------------------------------------------------------------------
+# -- listing -------------------------------------------------------------------------------------
 
 
 def _ls(arguments: argparse.Namespace, console: Console) -> int:
-    from ..sessions import list_sessions, sessions_table
-
-    sessions = list_sessions()
+    sessions = inventory.list_sessions()
     if arguments.json:
         text = "".join(json.dumps(_as_json(session)) + "\n" for session in sessions)
     else:
-        text = sessions_table(sessions)
+        text = inventory.sessions_table(sessions)
     console.write(OUTPUT, text.encode("utf-8", "backslashreplace"))
     return 0
 
@@ -98,34 +93,26 @@ def _as_json(session: SessionInfo) -> dict[str, Any]:
         "session": session.name,
         "pid": session.pid,
         "answers": session.answers,
-        "executions": [
-            {
-                "id": execution.id,
-                "status": execution.status,
-                "asks": execution.asks,
-                "started": execution.started,
-                "duration": execution.complete.duration if execution.complete else None,
-                "exit_code": execution.complete.exit_code if execution.complete else None,
-                "head": execution.head,
-                "directory": execution.directory,
-            }
-            for execution in session.executions
-        ],
+        "executions": list(map(_execution_as_json, session.executions)),
     }
 
 
-# -- looking at an execution ---------------------------------------------------------------------
+def _execution_as_json(execution: ExecutionInfo) -> dict[str, Any]:
+    names = ("id", "status", "asks", "started", "head", "directory")
+    complete = execution.complete
+    return {
+        **{name: getattr(execution, name) for name in names},
+        "duration": complete and complete.duration,
+        "exit_code": complete and complete.exit_code,
+    }
+
+
+# -- reading -------------------------------------------------------------------------------------
 
 
 def _attach(arguments: argparse.Namespace, console: Console) -> int:
-    from ..sessions import find_execution
-    from ..sessions.acting import session_of
-    from .output import has_cursor
-    from .show import Show
-    from .watching import watch
-
-    found = find_execution(arguments.id)
-    if not found.alive:  # nothing comes any more
+    found = inventory.find_execution(arguments.id)
+    if not found.alive:  # only the record is left
         return _show_record(arguments, found, console)
     view = Show(console, as_json=arguments.json, cursor=has_cursor())
     with session_of(found.session) as session:
@@ -135,77 +122,57 @@ def _attach(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _logs(arguments: argparse.Namespace, console: Console) -> int:
-    from ..sessions import find_execution
-
-    _show_record(arguments, find_execution(arguments.id), console)
+    _show_record(arguments, inventory.find_execution(arguments.id), console)
     return 0
 
 
 def _show_record(arguments: argparse.Namespace, found: ExecutionInfo, console: Console) -> int:
-    """Show what is on disk; returns the exit code of the execution."""
-    from ..sessions import read_record
-    from .output import has_cursor
-    from .show import Show
-    from .watching import exit_code, tell_end
-
+    """Show the record on disk and return the exit code of the execution."""
     view = Show(console, as_json=arguments.json, cursor=has_cursor())
     try:
-        for messages in read_record(found, arguments.after):
+        for messages in inventory.read_record(found, arguments.after):
             view.show(messages)
         if found.ended:
-            tell_end(view)
+            report_end(view)
     finally:
         view.close()
     return exit_code(view.complete)
 
 
 def _wait(arguments: argparse.Namespace, console: Console) -> int:
-    from ..sessions import find_execution, wait_for_end
-    from .watching import FAILED, exit_code
-
-    found = find_execution(arguments.id)
-    complete = wait_for_end(found)
+    found = inventory.find_execution(arguments.id)
+    complete = inventory.wait_for_end(found)
     if complete is None:
-        console.say(f"{found.name} is lost: its session has ended, and nobody saw how it went on")
+        console.report(f"{found.name} is lost: its session ended before it did")
         return FAILED
     reason = f": {complete.error}" if complete.error else ""
-    told = f"{complete.status} after {complete.duration:.2f} s{reason}\n"
-    console.write(OUTPUT, told.encode("utf-8", "backslashreplace"))
+    line = printable(f"{complete.status} after {complete.duration:.2f} s{reason}\n")
+    console.write(OUTPUT, line.encode("utf-8", "backslashreplace"))
     return exit_code(complete)
 
 
-# -- acting on it --------------------------------------------------------------------------------
+# -- controlling ---------------------------------------------------------------------------------
 
 
-def _interrupt(arguments: argparse.Namespace, console: Console) -> int:
-    from ..sessions import find_execution, stop_execution
-
-    stop_execution(find_execution(arguments.id))
-    return 0
-
-
-def _kill(arguments: argparse.Namespace, console: Console) -> int:
-    from ..sessions import find_execution, stop_execution
-
-    stop_execution(find_execution(arguments.id), kill=True)
+def _stop(arguments: argparse.Namespace, console: Console, *, kill: bool = False) -> int:
+    inventory.stop_execution(inventory.find_execution(arguments.id), kill=kill)
     return 0
 
 
 def _close(arguments: argparse.Namespace, console: Console) -> int:
-    from ..errors import PyreplStreamError
-    from ..sessions import close_session, find_session, list_sessions
-    from .watching import FAILED
-
     if (arguments.name is not None) == arguments.all:
-        arguments.parser.error("it takes the NAME of a session, or --all")
-    sessions = list_sessions() if arguments.all else [find_session(arguments.name)]
-    failed = False
-    for session in sessions:
-        try:
-            close_session(session, keep_records=arguments.keep_records)
-        except PyreplStreamError as exc:
-            if not arguments.all:
-                raise
-            failed = True  # the others are closed nevertheless
-            console.say(str(exc))
-    return FAILED if failed else 0
+        arguments.parser.error("give the NAME of a session, or --all")
+    sessions = inventory.list_sessions() if arguments.all else [inventory.find_session(arguments.name)]
+    close = partial(inventory.close_session, keep_records=arguments.keep_records)
+    if not arguments.all:
+        close(sessions[0])
+        return 0
+    # In parallel, because a host waits for its processes to end.
+    with ThreadPoolExecutor(_THREADS, "close") as pool:
+        replies = [pool.submit(close, session) for session in sessions]
+        errors = [reply.exception() for reply in replies]
+    for error in filter(None, errors):
+        if not isinstance(error, PyreplStreamError):
+            raise error
+        console.report(str(error))
+    return FAILED if any(errors) else 0

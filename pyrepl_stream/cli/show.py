@@ -1,4 +1,4 @@
-"""Messages on our own standard streams: text as it is, progress in one line, the rest in words."""
+"""Shows messages on the standard streams: text unchanged, progress on one line, other messages in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from ..messages import (
+from ..runtime.messages import (
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
@@ -21,17 +21,21 @@ from ..messages import (
     ResultMessage,
     StreamType,
 )
-from ..wire import encode
+from ..runtime.wire import encode
 from .console import ERRORS, OUTPUT, Console
 
 if TYPE_CHECKING:
     from .bars import Bars
 
-__all__ = ("Show",)
-
 
 class Show:
-    """Shows messages, neighbours of one stream in one write. ``cursor``: stderr is where one can move."""
+    """Shows messages. Consecutive messages for one stream are written together.
+
+    Args:
+        console: The standard streams and the user's terminal.
+        as_json: Write all messages to stdout as lines of JSON.
+        cursor: True if the cursor of the terminal on stderr can be moved.
+    """
 
     def __init__(self, console: Console, *, as_json: bool = False, cursor: bool = False) -> None:
         self._console = console
@@ -39,19 +43,20 @@ class Show:
         self.complete: CompleteMessage | None = None
         self.failure_shown = False
         self._cursor = cursor
-        self._bars: Bars | None = None  # made with the first bar: most runs have none
+        self._bars: Bars | None = None  # created for the first bar, as most runs have no bars
         self._on_screen = [number for number in (OUTPUT, ERRORS) if os.isatty(number)]
-        self._at_start = True  # of a line, on the screen
-        self._in_line = False  # on stdout, wherever it leads
-        self._answered: set[int] = set()  # questions that were answered on our terminal, by sequence
+        self._at_start = True  # the cursor is at the start of a line
+        self._in_line = False  # stdout, whether a terminal or not, ends within a line
+        self._answered: set[int] = set()  # sequence numbers of questions answered on the user's terminal
 
     def show(self, messages: list[Message]) -> None:
-        """Raises :class:`BrokenPipeError` when nobody reads."""
+        """Show messages. Raises :class:`BrokenPipeError` when the reader of the output is gone."""
         out = bytearray()
         target = OUTPUT
         for message in messages:
             if isinstance(message, CompleteMessage):
                 self.complete = message
+                self.failure_shown = self.failure_shown or bool(message.extra.get("printed"))
             elif isinstance(message, ErrorMessage):
                 self.failure_shown = True
             descriptor, data = self._data(message)
@@ -65,11 +70,11 @@ class Show:
             if not data or isinstance(message, ErrorMessage):
                 self._write(target, bytes(out))
                 out.clear()
-                self._tell(message)
+                self._describe(message)
         self._write(target, bytes(out))
 
     def _data(self, message: Message) -> tuple[int, bytes]:
-        """What goes out as it is, and where."""
+        """Return the descriptor and the bytes of a message that is written unchanged."""
         if self.as_json:
             return OUTPUT, encode(message)
         if isinstance(message, EventMessage):
@@ -79,7 +84,10 @@ class Show:
             descriptor = ERRORS if message.stream is StreamType.STDERR else OUTPUT
             return descriptor, data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
         if isinstance(message, ErrorMessage) and _is_of_code(message):
-            return ERRORS, _bytes("\n".join(message.traceback) + "\n")
+            from ..processors.strip_ansi import stripped  # imported here, as most runs have no error
+
+            text = "\n".join(message.traceback) + "\n"
+            return ERRORS, _bytes(text if ERRORS in self._on_screen else stripped(text))
         if isinstance(message, (ResultMessage, DisplayMessage)):
             return OUTPUT, self._line_end() + _bytes(f"{message.data.get('text/plain', '')}\n")
         if isinstance(message, InputRequestMessage) and not message.extra.get("printed"):
@@ -89,33 +97,32 @@ class Show:
         return OUTPUT, b""
 
     def _line_end(self) -> bytes:
-        """What has to come before a line of its own."""
+        """Return a line feed if stdout ends within a line, otherwise nothing."""
         return b"\n" if self._in_line else b""
 
     def answered(self, request: InputRequestMessage) -> None:
-        """A line was typed behind the question: it is on the screen."""
+        """Record that a question was answered on the user's terminal, which shows the answer."""
         self._answered.add(request.sequence)
         self._at_start = True
         self._in_line = False
 
-    def _tell(self, message: Message) -> None:
+    def _describe(self, message: Message) -> None:
         if isinstance(message, ProgressMessage):
             self._progress(message)
         elif isinstance(message, LogMessage):
-            self.say(f"{message.level.lower()}: {message.text.translate(_HARMLESS)}")
+            self.report(f"{message.level.lower()}: {message.text}")
         elif isinstance(message, GapMessage):
-            size = "some" if message.bytes is None else f"{message.bytes:,} bytes of"
-            self.say(f"warning: {size} output is missing: {message.reason}")
-        elif isinstance(message, ErrorMessage) and not _is_of_code(message):  # it could not be started
-            self.say(message.value or message.name)
+            self.report(f"warning: {message.text}")
+        elif isinstance(message, ErrorMessage) and not _is_of_code(message):  # it was not started
+            self.report(message.value or message.name)
 
-    def say(self, text: str) -> None:
-        """Tell the user something, on a line of its own."""
+    def report(self, text: str) -> None:
+        """Write a message to the user on its own line."""
         self._erase()
         if not self._at_start:
             self._console.write(ERRORS, b"\n")
             self._at_start = True
-        self._console.say(text)
+        self._console.report(text)
         self._draw()
 
     def _write(self, descriptor: int, data: bytes) -> None:
@@ -128,7 +135,7 @@ class Show:
 
     def _progress(self, message: ProgressMessage) -> None:
         if message.finished and not self._at_start:
-            self._console.write(ERRORS, b"\n")  # its last state stays, on a line of its own
+            self._console.write(ERRORS, b"\n")  # the bar's last state stays, on its own line
             self._at_start = True
         if self._bars is None:
             from .bars import Bars
@@ -149,23 +156,21 @@ class Show:
             self._bars.erase()
 
     def _draw(self) -> None:
-        # Within a line there is no room for bars: they come back behind its end.
+        # Within an unfinished line there is no room for bars: they are drawn after its end.
         if self._bars is not None and self._at_start:
             self._bars.draw()
 
     def close(self) -> None:
-        """Leave the screen as it is to be: nothing is under way any more."""
+        """Erase the bars, at the end of the messages."""
         self._erase()
 
 
-# Terminals obey them: in what we say they are shown.
-_HARMLESS = {number: f"\\x{number:02x}" for number in (*range(9), *range(11, 32), *range(0x7F, 0xA0))}
-# JSON does not escape them.
+# JSON does not escape these control characters.
 _CONTROLS = {number: f"\\u{number:04x}" for number in range(0x7F, 0xA0)}
 
 
 def _is_of_code(error: ErrorMessage) -> bool:
-    """Whether there is a traceback to show: not only what the last line of one says."""
+    """Return True if the error has more of a traceback than its last line."""
     return len(error.traceback) > 1
 
 

@@ -1,4 +1,4 @@
-"""The resuming client: one state machine for every link, and sessions elsewhere as objects."""
+"""The client, which resumes after each cut: one state machine for all links, and remote sessions."""
 
 from .link import Link, Stream
 from .remote_execution import RemoteExecution, RemoteProcessExecution

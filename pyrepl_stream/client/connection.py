@@ -1,146 +1,155 @@
-"""Drives a machine and a link in the engine's event loop, for callers in any thread."""
+"""The driver of a :class:`ClientProtocol` and a link, in the engine's event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from ..engine.loop import engine_loop
-from ..errors import EndedError, PyreplStreamError, SessionClosedError, TargetError
-from ..messages import Message
-from .answer import Answer
+from ..reply import Reply
+from ..runtime.engine.loop import engine_loop
+from ..runtime.errors import ExecutionEndedError, PyreplStreamError, SessionClosedError, TargetError
 from .events import Answered, Attached, Delivered, Event, Finished, Greeted
 from .link import Link, Stream
-from .machine import Machine
+from .protocol import ClientProtocol
 
 __all__ = ()
 
 PATIENCE = 300.0
-"""Seconds without success for which a host that was reached once is sought."""
+"""Seconds for which to retry, without success, the connection to a host that was reached once."""
 
 
-class Reader(Protocol):
-    """Who gets the messages of an attach. Called in the engine's thread."""
-
-    def attached(self, record: Mapping[str, Any]) -> None: ...
-
-    def delivered(self, messages: list[Message], size: int) -> None:
-        """``size`` is given back by :meth:`Connection.consumed` when the messages were taken."""
-
-    def finished(self, error: PyreplStreamError | None) -> None:
-        """Nothing comes any more."""
+SubscriptionListener = Callable[[Attached | Delivered | Finished], object]
+"""Called in the engine's thread. When messages are read, pass their size to :meth:`Connection.consumed`."""
 
 
 class Connection:
-    """Connected as long as somebody waits for something, and from then on until :meth:`close`.
+    """One client's connection to one session, opened by the first request and again after each cut.
 
-    A copy of it in another process (``fork``) has no thread that drives it: there nothing is of use but
-    its errors.
+    It stays open until :meth:`close`, or after :meth:`release` until no request or subscription is open. In a
+    child process after ``fork``, no thread drives it and every use fails.
     """
 
-    def __init__(self, link: Link, *, patience: float = PATIENCE, version: str = "") -> None:
+    def __init__(
+        self, link: Link, *, patience: float = PATIENCE, report: Callable[[str], object] | None = None
+    ) -> None:
         self._engine = engine_loop()
         self._process = os.getpid()
         self.hello: Mapping[str, Any] | None = None
-        """What the host said of itself last."""
+        """The last host's answer to `hello`."""
+        self.difference: str | None = None
+        """How the session differs from one that this process would start, as text."""
         self._link = link
-        # The engine's thread only:
-        self._machine = Machine(
-            random=random.random, patience=patience, version=version, check=link.greeted
-        )
-        self._answers: dict[int, tuple[Answer[Mapping[str, Any]], bool]] = {}
-        self._readers: dict[int, Reader] = {}
+        self._report = report  # None once a call of it has been scheduled
+        self._greeted: Reply[None] = Reply()
+        # Used only in the engine's thread:
+        self._protocol = ClientProtocol(random=random.random, patience=patience, check=self._check)
+        self._answers: dict[int, tuple[Reply[Mapping[str, Any]], bool]] = {}
+        self._readers: dict[int, SubscriptionListener] = {}
         self._task: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()  # something was asked, or the link is of no use
+        self._news = asyncio.Event()  # set for a new request, or when the link breaks
         self._to_send = asyncio.Event()
         self._broken: PyreplStreamError | None = None
         self._closed: PyreplStreamError | None = None
         self._released = False
 
-    # -- any thread --------------------------------------------------------------------------
+    # -- called from any thread --------------------------------------------------------------
 
     @property
     def gone(self) -> PyreplStreamError | None:
-        """Why this can do nothing any more in this process; None while it can."""
+        """The error with which every use fails in this process; None if the connection can be used."""
         if os.getpid() != self._process:
             return SessionClosedError("the session was connected before a fork: connect again")
         return None
 
     def call(self, function: Callable[..., object], *args: object) -> PyreplStreamError | None:
-        """Have the engine's thread call ``function`` soon; returns what keeps it from that."""
+        """Schedule a call of ``function`` in the engine's thread; return the error if that is impossible."""
         gone = self.gone
         if gone is None and not self._engine.call(function, *args):
-            gone = SessionClosedError("the process ends")
+            gone = SessionClosedError("the process is about to end")
         return gone
 
-    def request(self, record: Mapping[str, Any], *, forgive: bool = False) -> Answer[Mapping[str, Any]]:
-        """Ask the host; the answer is what it answers, or fails with its error, or that of the link.
+    def report_difference(self) -> None:
+        """Report, once, how the session differs from one that this process would start.
 
-        ``forgive``: that it has ended is no error when the host was asked more than once.
+        The report comes before later requests are answered.
         """
-        answer: Answer[Mapping[str, Any]] = Answer()
-        self._call(answer, lambda now: self._machine.request(record, now), forgive)
+        report, self._report = self._report, None
+
+        def compared(greeted: object) -> None:
+            if report is not None and self.difference is not None:
+                report(self.difference)
+
+        self._greeted.add_done_callback(compared)
+
+    def request(self, record: Mapping[str, Any], *, forgive: bool = False) -> Reply[Mapping[str, Any]]:
+        """Send an operation, and return the reply with the host's answer.
+
+        Args:
+            record: The operation without its number.
+            forgive: Ignore :class:`ExecutionEndedError` if the operation was sent more than once, since an
+                earlier copy may have been carried out.
+        """
+        answer: Reply[Mapping[str, Any]] = Reply()
+
+        def send() -> None:
+            if self._closed is not None:
+                answer.set_exception(self._closed)
+                return
+            try:
+                number = self._protocol.request(record, self._engine.loop.time())
+            except PyreplStreamError as exc:
+                answer.set_exception(exc)
+                return
+            self._answers[number] = (answer, forgive)
+            self._ensure_running()
+
+        gone = self.call(send)
+        if gone is not None:
+            answer.set_exception(gone)
         return answer
 
-    def peek(self, execution_id: str, epoch: str | None = None) -> Answer[Mapping[str, Any]]:
-        """Ask for the state of an execution: what an attach is answered."""
-        answer: Answer[Mapping[str, Any]] = Answer()
-        self._call(answer, lambda now: self._machine.peek(execution_id, epoch, now), False)
-        return answer
-
-    def close(self, error: PyreplStreamError | None = None) -> Answer[None]:
-        """Let go of the host, which goes on; whoever waits for something gets ``error``. Idempotent."""
-        closed: Answer[None] = Answer()
-        error = error or SessionClosedError("disconnected from the session, which goes on: connect again")
+    def close(self, error: PyreplStreamError | None = None) -> Reply[None]:
+        """Disconnect from the host, which continues to run. Waiting callers get ``error``. Idempotent."""
+        closed: Reply[None] = Reply()
+        error = error or SessionClosedError(
+            "disconnected from the session, which continues to run: connect again"
+        )
         if self.call(self._close, error, closed) is not None:
-            closed.set(None)
+            closed.set_result(None)
         return closed
 
     def release(self) -> None:
-        """From now on be connected only as long as somebody waits for something."""
+        """Stay connected from now on only while a request or a subscription is open."""
         self.call(self._release)
 
-    def _call(
-        self, answer: Answer[Mapping[str, Any]], ask: Callable[[float], int], forgive: bool
-    ) -> None:
-        def call() -> None:
-            if self._closed is not None:
-                answer.fail(self._closed)
-                return
-            try:
-                number = ask(self._engine.loop.time())
-            except PyreplStreamError as exc:
-                answer.fail(exc)
-                return
-            self._answers[number] = (answer, forgive)
-            self._stir()
+    # -- called in the engine's thread -------------------------------------------------------
 
-        gone = self.call(call)
-        if gone is not None:
-            answer.fail(gone)
+    def _check(self, hello: Mapping[str, Any]) -> None:
+        self.difference = self._link.greeted(hello)
 
-    # -- the engine's thread -----------------------------------------------------------------
-
-    def attach(self, reader: Reader, execution_id: str, after: int, follow: bool, epoch: str | None) -> int:
-        """Have ``reader`` get what comes after ``after``; returns its number, 0 when that cannot be."""
+    def attach(
+        self, reader: SubscriptionListener, execution_id: str, after: int, follow: bool, epoch: str | None
+    ) -> int:
+        """Subscribe ``reader`` to messages after ``after``; return the subscription's number, 0 if closed."""
         if self._closed is not None:
-            reader.finished(self._closed)
+            reader(Finished(0, self._closed))
             return 0
-        number = self._machine.attach(execution_id, after, follow, epoch, self._engine.loop.time())
+        number = self._protocol.attach(execution_id, after, follow, epoch, self._engine.loop.time())
         self._readers[number] = reader
-        self._stir()
+        self._ensure_running()
         return number
 
     def consumed(self, number: int, size: int) -> None:
-        self._machine.consumed(number, size)
+        self._protocol.consumed(number, size)
         self._to_send.set()
 
     def detach(self, number: int) -> None:
         self._readers.pop(number, None)
-        self._machine.detach(number)
+        self._protocol.detach(number)
         self._to_send.set()
         self._news.set()
 
@@ -150,23 +159,23 @@ class Connection:
 
     @property
     def _is_needed(self) -> bool:
-        return self._machine.busy or not self._released
+        return self._protocol.busy or not self._released
 
-    def _stir(self) -> None:
+    def _ensure_running(self) -> None:
         self._to_send.set()
         self._news.set()
         if self._task is None or self._task.done():
             self._task = self._engine.loop.create_task(self._run())
 
-    def _close(self, error: PyreplStreamError, closed: Answer[None]) -> None:
+    def _close(self, error: PyreplStreamError, closed: Reply[None]) -> None:
         if self._closed is None:
             self._closed = error
-            self._handle(self._machine.fail(error))
+            self._handle(self._protocol.fail(error))
         if self._task is None or self._task.done():
-            closed.set(None)
+            closed.set_result(None)
             return
         self._task.cancel()
-        self._task.add_done_callback(lambda task: closed.set(None))
+        self._task.add_done_callback(lambda task: closed.set_result(None))
 
     def _handle(self, events: list[Event]) -> None:
         for event in events:
@@ -176,6 +185,8 @@ class Connection:
                 self._answered(event)
             elif isinstance(event, Greeted):
                 self.hello = event.hello
+                if not self._greeted.done():
+                    self._greeted.set_result(None)
             else:
                 self._broken = event.error
                 self._news.set()
@@ -186,52 +197,48 @@ class Connection:
     def _read(self, event: Attached | Delivered | Finished) -> None:
         reader = self._readers.get(event.attach)
         if reader is None:
-            return  # it has left
-        if isinstance(event, Delivered):
-            reader.delivered(event.messages, event.size)
-        elif isinstance(event, Attached):
-            reader.attached(event.record)
-        else:
+            return  # it was detached
+        if isinstance(event, Finished):
             del self._readers[event.attach]
-            reader.finished(event.error)
+        reader(event)
 
     def _answered(self, event: Answered) -> None:
         answer, forgive = self._answers.pop(event.request)
-        forgiven = forgive and event.again and isinstance(event.error, EndedError)
+        forgiven = forgive and event.again and isinstance(event.error, ExecutionEndedError)
         if event.error is not None and not forgiven:
-            answer.fail(event.error)
+            answer.set_exception(event.error)
         else:
-            answer.set(event.record)
+            answer.set_result(event.record)
 
     async def _run(self) -> None:
         try:
             await self._keep_linked()
-        except Exception as exc:  # a mistake of ours: whoever waits is told, and the loop tells all of it
+        except Exception as exc:  # a bug: waiting callers get it, and the loop logs it
             self._closed = PyreplStreamError(f"the connection to the session failed: {exc!r}")
-            self._handle(self._machine.fail(self._closed))
+            self._handle(self._protocol.fail(self._closed))
             raise
 
     async def _keep_linked(self) -> None:
         while self._is_needed:
             self._news.clear()
-            at = self._machine.connect_at
+            at = self._protocol.connect_at
             if at is None or at > self._engine.loop.time():
-                await self._news_until(at)
+                await self._wait_for_news(at)
                 continue
-            start = self._machine.connecting()
+            start = self._protocol.connecting()
             self._broken = None
             error = await self._over_one_link(start)
-            self._handle(self._machine.disconnected(self._engine.loop.time(), error))
+            self._handle(self._protocol.disconnected(self._engine.loop.time(), error))
 
     async def _over_one_link(self, start: bool) -> PyreplStreamError:
-        """Why the link is gone, or could not be opened."""
+        """Open a link and drive it until it is cut; return the reason why it was cut or not opened."""
         try:
             stream = await self._link.connect(start=start)
         except PyreplStreamError as exc:
             return exc
         except OSError as exc:
             return _target_error("the session cannot be reached", exc)
-        self._machine.connected(self._engine.loop.time())
+        self._protocol.connected(self._engine.loop.time())
         tasks = [
             self._engine.loop.create_task(work)
             for work in (self._receive(stream), self._send(stream), self._watch())
@@ -252,32 +259,29 @@ class Connection:
 
     async def _receive(self, stream: Stream) -> None:
         while data := await stream.receive():
-            self._handle(self._machine.receive(data, self._engine.loop.time()))
-            await asyncio.sleep(0)  # what is there already is received at once, and others want a turn
+            self._handle(self._protocol.receive(data, self._engine.loop.time()))
+            await asyncio.sleep(0)  # `receive` may never have to wait: let other tasks run
 
     async def _send(self, stream: Stream) -> None:
         while True:
             self._to_send.clear()
-            data = self._machine.data_to_send()
+            data = self._protocol.data_to_send()
             if data:
                 await stream.send(data)
             else:
                 await self._to_send.wait()
 
     async def _watch(self) -> None:
-        """Ends when the link is of no use any more."""
+        """Call :meth:`ClientProtocol.tick` when it is due, until the link is broken or no longer needed."""
         while self._broken is None and self._is_needed:
             self._news.clear()
-            await self._news_until(self._machine.tick_at)
-            self._handle(self._machine.tick(self._engine.loop.time()))
+            await self._wait_for_news(self._protocol.tick_at)
+            self._handle(self._protocol.tick(self._engine.loop.time()))
 
-    async def _news_until(self, at: float | None) -> None:
-        timer = None if at is None else self._engine.loop.call_at(at, self._news.set)
-        try:
-            await self._news.wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+    async def _wait_for_news(self, at: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(at):
+                await self._news.wait()
 
 
 def _target_error(what: str, exc: OSError) -> TargetError:

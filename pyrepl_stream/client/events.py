@@ -1,4 +1,4 @@
-"""What the client's machine tells its driver."""
+"""Events: what :class:`ClientProtocol` reports to its driver."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import PyreplStreamError
-from ..messages import Message
-
-__all__ = ("Answered", "Attached", "Broken", "Delivered", "Event", "Finished", "Greeted")
+from ..runtime.errors import PyreplStreamError
+from ..runtime.messages import Message
 
 
 @dataclass(frozen=True)
 class Greeted:
-    """A host is there; ``hello`` is what it says of itself."""
+    """A host has answered `hello`; ``hello`` is its answer."""
 
     hello: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Answered:
-    """``again``: it was asked for more than once, so what it asked for may have been done before."""
+    """A request was answered, or failed.
+
+    ``again`` is True if it was sent more than once, so that an earlier copy may have been carried out.
+    """
 
     request: int
     record: Mapping[str, Any]
@@ -31,7 +32,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Attached:
-    """Messages come from now on. Told once, whatever becomes of the link."""
+    """A subscription begins to deliver. It is reported once, and not again after a cut."""
 
     attach: int
     record: Mapping[str, Any]
@@ -39,7 +40,10 @@ class Attached:
 
 @dataclass(frozen=True)
 class Delivered:
-    """The next messages, in order, each once; ``size`` is what :meth:`Machine.consumed` wants to know."""
+    """The next messages of a subscription, in order and without repetition.
+
+    ``size`` is their size in bytes, to pass to :meth:`ClientProtocol.consumed` when they are read.
+    """
 
     attach: int
     messages: list[Message]
@@ -48,7 +52,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Finished:
-    """Nothing comes any more: the end of the record, or an error."""
+    """A subscription has ended, at the end of the record or with an error."""
 
     attach: int
     error: PyreplStreamError | None = None
@@ -56,7 +60,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Broken:
-    """The link is of no use any more: close it, then call :meth:`Machine.disconnected`."""
+    """The link is no longer usable: close it, then call :meth:`ClientProtocol.disconnected`."""
 
     error: PyreplStreamError
 

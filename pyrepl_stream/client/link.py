@@ -1,4 +1,4 @@
-"""The seam where the client's input and output begin: how bytes reach a host."""
+"""Links: how bytes travel between a client and a host. I/O begins here."""
 
 from __future__ import annotations
 
@@ -9,29 +9,45 @@ __all__ = ("Link", "Stream")
 
 
 class Stream(Protocol):
-    """Two ways of bytes to a host. One task receives and one sends; errors are :class:`OSError`."""
+    """A two-way byte stream to a host. One task receives and one sends; errors are :class:`OSError`."""
 
     async def receive(self) -> bytes:
-        """What has come, at least one byte; nothing at the end."""
+        """Return at least one received byte, or no bytes at the end of the stream."""
 
     async def send(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of ``data``."""
 
     async def aclose(self) -> None:
-        """Let go. Idempotent; nobody receives or sends any more."""
+        """Close the stream, once no task receives or sends any more. Idempotent."""
 
 
 class Link(Protocol):
-    """A way to one session, which can be gone again and again. Used in the engine's event loop."""
+    """A way to connect to one session, again after each cut.
+
+    It is used in the engine's event loop.
+    """
 
     async def connect(self, *, start: bool) -> Stream:
-        """Reach the host, and start one where that is for the link to do.
+        """Connect to the host.
 
-        Without ``start`` nobody asks for a new session: one that was closed is a
-        :class:`SessionClosedError`. Raises :class:`TargetError` where trying again makes sense, and
-        :class:`UsageError`, or another error of ours, where it does not.
+        Args:
+            start: Start the session if it does not run and the link can start one. False if no request
+                needs a new session.
+
+        Raises:
+            TargetError: There is no connection, but a retry may succeed.
+            SessionClosedError: The session was closed, and ``start`` is False.
+            UsageError: A retry cannot succeed. The same holds for every other error of this package.
         """
 
-    def greeted(self, hello: Mapping[str, Any]) -> None:
-        """The host has answered `hello`. Raises :class:`UsageError` if it is not what was asked for: then
-        nothing is run there, but what is there can be read and stopped. Does no I/O."""
+    def greeted(self, hello: Mapping[str, Any]) -> str | None:
+        """Check the host's answer to `hello`. Does no I/O.
+
+        Returns:
+            How the session differs from one that this process would start, as text for the user; None if
+            it does not differ.
+
+        Raises:
+            UsageError: The session differs from what was asked for explicitly. Then nothing is started in
+                it, but its executions can be read and stopped.
+        """

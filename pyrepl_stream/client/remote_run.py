@@ -1,4 +1,4 @@
-"""An execution elsewhere, as it is known here."""
+"""The state of an execution in a remote session, as far as this client knows it."""
 
 from __future__ import annotations
 
@@ -6,87 +6,101 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
-from ..errors import PyreplStreamError, TargetError, WrongEpochError
-from ..messages import CompleteMessage, InputRequestMessage, Message
-from .answer import Answer
-from .attach import LIVE
+from ..reply import Reply
+from ..runtime.errors import (
+    ExecutionEndedError,
+    ProtocolError,
+    PyreplStreamError,
+    StaleEpochError,
+    TargetError,
+)
+from ..runtime.messages import CompleteMessage, InputRequestMessage, Message
+from ..runtime.validation import check_after
+from ..waiting import wait_sync
 from .connection import Connection
-from .remote_journal import RemoteCursor, RemoteJournal
+from .remote_cursor import RemoteCursor
+from .subscriptions import LIVE, peek
 
 __all__ = ()
 
 PROMPT = 10.0
-"""Seconds that a call which cannot be awaited waits for the other side."""
+"""Seconds for which a call that cannot be awaited waits for the host."""
 
 
 class RemoteRun:
-    """What is known here of an execution elsewhere; its messages come by the attaches of cursors.
+    """An execution in a remote session, as this client knows it. Its cursors subscribe to its messages.
 
-    ``start`` is the op that begins it; without one it is there already, or is not.
+    Args:
+        connection: The connection to its session.
+        execution_id: The id of the execution.
+        new: True if :meth:`begin` will start it; otherwise it may exist already.
     """
 
-    def __init__(
-        self, connection: Connection, execution_id: str, start: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, execution_id: str, *, new: bool = False) -> None:
         self.id = execution_id
-        self.journal = RemoteJournal(self)
-        self.accepted: Answer[bool] = Answer()
-        """Whether the start began it; fails with what the session has against it."""
+        self.accepted: Reply[bool] = Reply()
+        """True if this start began the execution, False if it existed; an error if the host refuses it."""
         self.behind: str | None = None
-        """The execution that had to end before this one begins, when that was last told."""
+        """The id of the execution that must end before this one begins, as last reported by the host."""
         self.completion: CompleteMessage | None = None
+        self.never_ran: CompleteMessage | None = None
+        """The end to report for a run without a record, of which it is unknown whether the code ran."""
         self.failure: PyreplStreamError | None = None
+        """The error that currently prevents waiting for the end."""
         self._connection = connection
-        self._start = start
-        self._status = "queued" if start is not None else "running"
-        self._lock = threading.Lock()  # guards the wakers, and that none is added after what it waits for
+        self._is_new = new
+        self._status = "queued" if new else "running"
+        # Guards the wakers, and prevents adding a waker after the event that it waits for.
+        self._lock = threading.Lock()
         self._done_wakers: list[Callable[[], None]] = []
         self._due_wakers: list[Callable[[], None]] = []
-        # The engine's thread only:
+        # Used only in the engine's thread:
         self._epoch: str | None = None
-        self._waiting: list[RemoteCursor] = []  # until the run is accepted
-        self._refused: PyreplStreamError | None = None
-        self._never_ran: CompleteMessage | None = None
         self._watched = False
         self._asked = False
+        if not new:
+            self.accepted.set_result(False)
 
-    # -- any thread --------------------------------------------------------------------------
+    # -- called from any thread --------------------------------------------------------------
 
     @property
     def status(self) -> str:
-        """As far as it is known here; looking at it has this side find out more."""
+        """The status, as far as this client knows it. Reading it begins to watch the execution."""
         if not self.ended:
-            self._call(self._watch)
+            self._connection.call(self._watch)
         return self._status
-
-    @property
-    def starts(self) -> bool:
-        """Whether it was asked for here."""
-        return self._start is not None
 
     @property
     def ended(self) -> bool:
         return self._status not in LIVE
 
     @property
-    def never_ran(self) -> CompleteMessage | None:
-        """The end of a run that no record is kept of: nobody knows whether it began."""
-        return self._never_ran
+    def journal(self) -> RemoteRun:
+        """This object, through which the record is read."""
+        return self
 
-    def begin(self) -> None:
-        """Have the session start it. Never waits: see :attr:`accepted`."""
-        if self._start is None:
-            self.accepted.set(False)
-            return
-        answer = self._connection.request(self._start)
-        answer.when_done(lambda: self._heard_start(answer))
+    def begin(self, operation: Mapping[str, Any]) -> None:
+        """Send the operation that starts the execution. Never waits: see :attr:`accepted`."""
+        self._connection.request(operation).add_done_callback(self._on_start)
+
+    def started(self) -> Reply[bool]:
+        """Return a reply that is True if this start began the execution and False if it existed.
+
+        The reply fails if the host refuses the start, or knows no execution with this id.
+        """
+        if self._is_new:
+            return self.accepted
+        return self.peek().then(lambda record: False)
 
     def when_done(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, from any thread, when the execution has ended, or cannot be watched."""
         self._when(wake, self._done_wakers, lambda: self.ended)
 
     def when_due(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once, from any thread, when the execution has ended or asks a question."""
         self._when(wake, self._due_wakers, lambda: self.ended or self._asked)
 
     def _when(
@@ -94,33 +108,48 @@ class RemoteRun:
     ) -> None:
         with self._lock:
             if not ready():
-                gone = self._call(self._watch)
+                gone = self._connection.call(self._watch)
                 if gone is None:
                     wakers.append(wake)
                     return
                 self.failure = gone
         wake()
 
-    def peek(self) -> Answer[Mapping[str, Any]]:
-        """Ask for its state: what an attach is answered. Waits until the run is accepted."""
-        self.accepted.wait()
-        return self._connection.peek(self.id, self._epoch)
+    def peek(self) -> Reply[Mapping[str, Any]]:
+        """Ask for the state of the execution, once it is accepted."""
+        return self.accepted.then(lambda new: self._connection.request(peek(self.id, self._epoch)))
 
-    def stop(self, status: str) -> Answer[Mapping[str, Any]]:
-        """Ask for its end with that ``status``, ``interrupted`` or ``killed``."""
+    def stop(self, status: str) -> Reply[None]:
+        """Ask the host to end the execution with ``status``, ``interrupted`` or ``killed``.
+
+        The reply comes when the execution has ended. It is not an error if it had ended before.
+        """
+        ended: Reply[None] = Reply()
+
+        def on_end() -> None:
+            if not self.ended and self.failure is not None:
+                ended.set_exception(self.failure)
+            else:
+                ended.set_result(None)
+
+        def wait_for_end(answer: object) -> Reply[None]:
+            self.when_done(on_end)
+            return ended
+
         op = "kill" if status == "killed" else "interrupt"
-        return self._connection.request({"op": op, "id": self.id, "key": uuid.uuid4().hex})
+        record = {"op": op, "id": self.id, "key": uuid.uuid4().hex}
+        return self._connection.request(record).then(wait_for_end, despite=ExecutionEndedError)
 
     def request_stop(self, status: str) -> None:
         self.stop(status)
 
     def control(self, do: str, **fields: Any) -> Mapping[str, Any]:
-        """Act on its command. Raises what the session has against it, and :class:`TargetError`."""
+        """Act on the command. Raises the host's error, or :class:`TargetError` if no answer comes."""
         record = {"op": "control", "id": self.id, "key": uuid.uuid4().hex, "do": do, **fields}
         return self._prompt(self._connection.request(record))
 
     def question(self) -> int | None:
-        """The sequence of the question that waits for an answer. Raises as :meth:`control` does."""
+        """Return the sequence number of the open question, or None. Raises the errors of :meth:`control`."""
         if self.ended:
             return None
         asked: int | None = self._prompt(self.peek())["asked"]
@@ -130,62 +159,65 @@ class RemoteRun:
         return self.question() == request.sequence
 
     def answer(self, request: InputRequestMessage, text: str | None) -> bool:
-        self.give(request.sequence, text)
+        """Answer a question. Raises :class:`ExecutionEndedError` if the question is no longer open."""
+        record = {"op": "input", "id": self.id, "sequence": request.sequence, "text": text}
+        self._prompt(self._connection.request(record, forgive=True))
         return True
 
-    def give(self, sequence: int, text: str | None) -> None:
-        """Answer the question of that number. Raises :class:`EndedError` if it has its answer."""
-        record = {"op": "input", "id": self.id, "sequence": sequence, "text": text}
-        self._prompt(self._connection.request(record, forgive=True))
-
-    def _prompt(self, answer: Answer[Mapping[str, Any]]) -> Mapping[str, Any]:
+    def _prompt(self, answer: Reply[Mapping[str, Any]]) -> Mapping[str, Any]:
         try:
             return answer.wait(PROMPT)
         except TimeoutError:
-            text = f"the session of execution {self.id} has not answered within {PROMPT:g} s: it is asked on"
-            raise TargetError(text) from None
+            raise TargetError(
+                f"the session of execution {self.id} did not answer within {PROMPT:g} s; "
+                "the request continues in the background"
+            ) from None
 
-    # -- what cursors need, any thread -------------------------------------------------------
+    # -- the methods of a journal; any thread may call them ------------------------------------
 
-    def enter(self, cursor: RemoteCursor) -> None:
-        gone = self._call(self._enter, cursor)
+    def cursor(self, after: int = 0, *, follow: bool = False) -> RemoteCursor:
+        """Return a cursor. It detects an ``after`` beyond the last message only when it is read."""
+        cursor = RemoteCursor(self, self._connection, check_after(after), follow)
+        gone = self._connection.call(self._enter, cursor)
         if gone is not None:
             cursor.finished(gone)
+        return cursor
 
-    def leave(self, cursor: RemoteCursor) -> None:
-        self._call(self._leave, cursor)
+    def snapshot(self) -> list[Message]:
+        """Read the whole record so far. Raises the error that prevents reading it."""
+        if self.never_ran is not None:
+            return [self.never_ran]
+        last = self.peek().wait()["last"]
+        messages: list[Message] = []
+        if last == 0:
+            return messages
+        cursor = self.cursor(follow=True)
+        try:
+            while cursor.after < last and not cursor.ended:
+                wait_sync(cursor.when_ready, None)
+                messages += cursor.read()
+        finally:
+            cursor.close()
+        return messages
 
-    def consumed(self, cursor: RemoteCursor, size: int) -> None:
-        self._call(lambda: self._connection.consumed(cursor.number, size))
+    # -- called in the engine's thread -------------------------------------------------------
 
-    @property
-    def gone(self) -> PyreplStreamError | None:
-        """Why nothing more can be heard of it in this process; None while it can."""
-        return self._connection.gone
-
-    def _call(self, function: Callable[..., object], *args: object) -> PyreplStreamError | None:
-        return self._connection.call(function, *args)
-
-    # -- the engine's thread -----------------------------------------------------------------
-
-    def heard(self, status: str) -> None:
-        """The session has told its status."""
+    def on_status(self, status: str) -> None:
         if not self.ended:
             self._status = status
             if self.ended:
                 self._wake()
 
-    def heard_messages(self, messages: list[Message]) -> None:
+    def on_messages(self, messages: list[Message]) -> None:
         for message in messages:
             if isinstance(message, CompleteMessage):
                 self._complete(message)
             elif isinstance(message, InputRequestMessage) and not self._asked:
                 self._asked = True
                 self._wake()
-        self.heard("running")
+        self.on_status("running")
 
     def lost(self, why: str, after: int) -> CompleteMessage:
-        """The end, when nobody can tell it any more."""
         complete = CompleteMessage(
             execution_id=self.id, sequence=after + 1, timestamp=time.time(), status="lost", error=why
         )
@@ -193,7 +225,7 @@ class RemoteRun:
         return complete
 
     def fail(self, error: PyreplStreamError) -> None:
-        """The end cannot be waited for, as things are."""
+        """Wake the waiting callers, because ``error`` prevents waiting for the end."""
         self.failure = error
         self._wake()
 
@@ -203,7 +235,7 @@ class RemoteRun:
         self._wake()
 
     def _wake(self) -> None:
-        """Wake who waits, for the end or for a question."""
+        """Wake the callers that wait for the end or for a question."""
         done = self.ended or self.failure is not None
         with self._lock:
             wakers = [*self._due_wakers, *(self._done_wakers if done else ())]
@@ -213,70 +245,73 @@ class RemoteRun:
         for wake in wakers:
             wake()
 
-    def _heard_start(self, answer: Answer[Mapping[str, Any]]) -> None:
+    def _on_start(self, answer: Future[Mapping[str, Any]]) -> None:
         try:
             record = answer.result()
-        except WrongEpochError:
-            why = "the session has ended since this was asked for, and nobody knows whether it ran"
-            self._never_ran = self.lost(f"{why}: it is not run again", 0)
-            self.accepted.set(True)
-        except PyreplStreamError as exc:
-            self._refused = exc
+            epoch, status, new = record["epoch"], record.get("status", self._status), record["new"]
+        except StaleEpochError:
+            why = "the session has ended since this was requested, and it is unknown if the code ran"
+            self.never_ran = self.lost(f"{why}: it is not run again", 0)
+            self.accepted.set_result(True)
+        except Exception as exc:
+            refused = _error_of(exc)
             self._status = "error"
-            self.accepted.fail(exc)
-            self.fail(exc)
+            self.accepted.set_exception(refused)
+            self.fail(refused)
         else:
-            self._epoch, self.behind = record["epoch"], record.get("behind")
-            self.heard(record.get("status", self._status))
-            self.accepted.set(record["new"])
+            self._epoch, self.behind = epoch, record.get("behind")
+            self.on_status(status)
+            self.accepted.set_result(new)
             if self._watched:
                 self._begin_watch()
-        waiting, self._waiting = self._waiting, []
-        for cursor in waiting:
-            self._enter(cursor)
 
     def _enter(self, cursor: RemoteCursor) -> None:
-        if self._refused is not None:
-            cursor.finished(self._refused)
-        elif self._never_ran is not None:
-            cursor.lose(self._never_ran)
-        elif self.accepted.done:
-            number = self._connection.attach(cursor, self.id, cursor.after, cursor.follow, self._epoch)
-            cursor.number = number
-        else:
-            self._waiting.append(cursor)
+        """Subscribe ``cursor``, once the run is accepted."""
 
-    def _leave(self, cursor: RemoteCursor) -> None:
-        if cursor in self._waiting:
-            self._waiting.remove(cursor)
-        self._connection.detach(cursor.number)
+        def subscribe(accepted: Future[bool]) -> None:
+            refused = accepted.exception()
+            if isinstance(refused, PyreplStreamError):
+                cursor.finished(refused)
+            elif self.never_ran is not None:
+                cursor.lose(self.never_ran)
+            elif not cursor.closed:
+                cursor.number = self._connection.attach(
+                    cursor.handle, self.id, cursor.after, cursor.follow, self._epoch
+                )
+
+        self.accepted.add_done_callback(subscribe)
 
     def _watch(self) -> None:
-        """See to it that the end is heard of, whether or not anybody reads."""
+        """Ask the host for the end, so that this client learns of it even if no reader subscribes."""
         if self._watched or self.ended:
             return
         self._watched = True
         self.failure = None
-        if self.accepted.done:
+        if self.accepted.done():
             self._begin_watch()
 
     def _begin_watch(self, asked: int | None = None) -> None:
-        """``asked`` is the question that is known of."""
+        """Ask for the next change; ``asked`` is the open question that this client already knows."""
         record = {"op": "wait", "id": self.id, "epoch": self._epoch, "status": self._status, "asked": asked}
-        answer = self._connection.request(record)
-        answer.when_done(lambda: self._heard_news(answer))
+        self._connection.request(record).add_done_callback(self._on_news)
 
-    def _heard_news(self, answer: Answer[Mapping[str, Any]]) -> None:
+    def _on_news(self, answer: Future[Mapping[str, Any]]) -> None:
         try:
             record = answer.result()
-        except PyreplStreamError as exc:
+            self._epoch, status, asked = record["epoch"], record["status"], record["asked"]
+        except Exception as exc:
             self._watched = False
-            self.fail(exc)
+            self.fail(_error_of(exc))
             return
-        self._epoch = record["epoch"]
-        self.heard(record["status"])
-        if record["asked"] is not None and not self._asked:
+        self.on_status(status)
+        if asked is not None and not self._asked:
             self._asked = True
             self._wake()
         if not self.ended:
-            self._begin_watch(record["asked"])
+            self._begin_watch(asked)
+
+
+def _error_of(exc: Exception) -> PyreplStreamError:
+    if isinstance(exc, PyreplStreamError):
+        return exc
+    return ProtocolError(f"the host's answer cannot be understood: {exc!r}")

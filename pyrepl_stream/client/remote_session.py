@@ -1,46 +1,63 @@
-"""A session elsewhere, which outlives this process."""
+"""Remote sessions, which outlive this process."""
 
 from __future__ import annotations
 
+import logging
+import math
 import subprocess
 import uuid
+import warnings
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..chain import AnyProcessor, with_format
-from ..errors import PyreplStreamError, SessionClosedError, UsageError
-from ..execution import check_timeout, streaming_default
-from ..host.places import check_execution_id
-from ..message_stream import MessageStream
-from ..messages import ExecuteMessage
-from ..worker.requests import CommandRequest, Request
-from .answer import Answer
+from ..reply import Reply
+from ..runtime.errors import SessionClosedError, UsageError
+from ..runtime.process import Command, Limits
+from ..runtime.process.runner import Retry
+from ..runtime.protocol.requests import CommandRequest, Request
+from ..runtime.validation import check_identifier, check_seconds
+from ..session import AnySession, ExecutionOptions, accept_earlier_names
 from .connection import PATIENCE, Connection
 from .link import Link
-from .remote_execution import RemoteExecution, RemoteProcessExecution, Stopping
+from .remote_execution import RemoteExecution, RemoteProcessExecution
 from .remote_run import RemoteRun
 
 __all__ = ("RemoteSession",)
 
 _E = TypeVar("_E", bound=RemoteExecution)
+_log = logging.getLogger("pyrepl_stream")
 
 
-class RemoteSession:
-    """Runs Python code, one execution after the other, and commands in a session elsewhere.
+class RemoteSession(AnySession):
+    """Runs Python code, one execution after another, and commands in a session that outlives this process.
 
-    Leaving ``async with`` or ``with`` disconnects; the session and what runs in it go on, and
-    :meth:`close` ends them. It connects at the start of the block, or when it is first used, and again
-    whenever the connection is cut: ``patience`` is for how many seconds it tries. One that nobody holds
-    any more disconnects by itself. Its methods may be called by any thread and never wait; what they
-    return can be awaited. In a copy of the process (``fork``) they fail: connect there again.
+    Make one with :func:`connect`. It connects when its ``async with`` or ``with`` block is entered, or at its
+    first use, and again whenever the connection is cut. Leaving the block disconnects: the session and its
+    executions continue, and :meth:`close` ends them. Garbage collection of the object disconnects too.
+    Methods may be called by any thread and never wait. In a child process after ``fork`` they fail: connect
+    there again.
+
+    Args:
+        link: Connects to the session.
+        address: The address of the session, for messages.
+        patience: Seconds for which to retry connecting to a session that was reached once.
+        report: Called once, by any thread, with a text when code runs with another interpreter, or in
+            another working directory, than this process; by default it logs a warning. None for no report.
     """
 
-    def __init__(self, link: Link, *, address: str = "", patience: float = PATIENCE) -> None:
-        check_timeout(patience)
+    def __init__(
+        self,
+        link: Link,
+        *,
+        address: str = "",
+        patience: float = PATIENCE,
+        report: Callable[[str], object] | None = _log.warning,
+    ) -> None:
+        if patience != math.inf:
+            check_seconds("patience", patience)
         self.address = address
-        self._connection = Connection(link, patience=patience)
+        self._connection = Connection(link, patience=patience, report=report)
         weakref.finalize(self, self._connection.release).atexit = False
 
     def __repr__(self) -> str:
@@ -48,199 +65,126 @@ class RemoteSession:
 
     @property
     def hello(self) -> Mapping[str, Any] | None:
-        """What the host said of itself: ``epoch``, ``session``, ``pid``, ``options``; None before that."""
+        """The host's ``epoch``, ``session``, ``pid``, ``options`` and more; None until connected."""
         return self._connection.hello
+
+    @property
+    def difference(self) -> str | None:
+        """How the session differs from one that this process would start, as text.
+
+        None if it does not differ, and until connected.
+        """
+        return self._connection.difference
 
     # -- connecting --------------------------------------------------------------------------
 
-    def connect(self) -> Answer[Mapping[str, Any]]:
-        """Await it, or ``.wait()`` for it, to be connected; done by whatever is called first, too.
+    def start(self) -> Reply[RemoteSession]:
+        """Connect, and start the session if it does not run. Idempotent.
 
-        Fails with :class:`TargetError` when the session cannot be reached or started, and with
-        :class:`UsageError` when it is not what was asked for.
+        Raises:
+            TargetError: The session cannot be reached or started.
+            UsageError: The session is not what was asked for; for instance, it has another interpreter.
         """
+        return self.connect().then(lambda hello: self)
+
+    def connect(self) -> Reply[Mapping[str, Any]]:
+        """Like :meth:`start`, but the reply is the host's answer."""
         return self._connection.request({"op": "ping"})
 
-    def disconnect(self) -> Answer[None]:
-        """Let go of the session, which goes on. Await it, or ``.wait()`` for it."""
+    def disconnect(self) -> Reply[None]:
+        """Disconnect from the session, which continues to run. Executions and streams in use fail."""
         return self._connection.close()
 
-    async def __aenter__(self) -> RemoteSession:
-        try:
-            await self.connect()
-        except BaseException as exc:
-            await self.__aexit__(type(exc), exc, exc.__traceback__)
-            raise
-        return self
+    def _leave(self) -> Reply[None]:
+        return self.disconnect()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        import anyio
+    def close(self, *, forget: bool = True) -> Reply[None]:
+        """End the session and everything that runs in it, and disconnect. Idempotent.
 
-        with anyio.CancelScope(shield=True):
-            await self.disconnect()
+        Args:
+            forget: Delete the records of its executions too.
 
-    def __enter__(self) -> RemoteSession:
-        try:
-            self.connect().wait()
-        except BaseException:
-            self.disconnect().wait()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.disconnect().wait()
-
-    def close(self, *, forget: bool = True) -> Answer[None]:
-        """End the session, with all that runs in it; ``forget``: its records go too.
-
-        Await it, or ``.wait()`` for it.
+        Raises:
+            TargetError: The session cannot be reached.
         """
-        closed: Answer[None] = Answer()
-        answer = self._connection.request({"op": "close", "forget": forget})
-
-        def heard() -> None:
-            try:
-                answer.result()
-            except SessionClosedError:
-                pass  # by somebody else
-            except PyreplStreamError as exc:
-                closed.fail(exc)
-                return
-            ended = self._connection.close(SessionClosedError("the session was closed; connect to a new one"))
-            ended.when_done(lambda: closed.set(None))
-
-        answer.when_done(heard)
-        return closed
+        ended = SessionClosedError("the session was closed; connect to a new one")
+        closing = self._connection.request({"op": "close", "forget": forget})
+        return closing.then(lambda answer: self._connection.close(ended), despite=SessionClosedError)
 
     # -- running -----------------------------------------------------------------------------
 
-    def execute(
-        self,
-        code: str | ExecuteMessage,
-        *,
-        execution_id: str | None = None,
-        timeout: float | None = None,
-        processors: Iterable[AnyProcessor] = (),
-        format: str = "text",
-        streaming: bool = True,
-        fresh: bool = False,
-        label: str = "",
-        before: Callable[[RemoteExecution], object] | None = None,
-    ) -> RemoteExecution:
-        """Start ``code`` and return its :class:`RemoteExecution` at once.
+    def _execute(self, code: str, options: ExecutionOptions) -> RemoteExecution:
+        return self._begin(RemoteExecution, code, None, options)
 
-        The options are those of :meth:`Session.execute`. An ``execution_id`` that the session knows
-        attaches when the code is the same, and is an :class:`ExecutionExistsError` where the execution
-        is awaited when it is other code; ``fresh`` ends and forgets what has the id now. ``label`` says
-        who asked for it. Raises :class:`UsageError` for options without sense.
-        """
-        if isinstance(code, ExecuteMessage):
-            execution_id, code = execution_id or code.id, code.code
-        if not isinstance(code, str):
-            raise UsageError(f"code must be text or an ExecuteMessage, not {type(code).__name__}")
-        check_timeout(timeout)
-        request = Request(_id_of(execution_id), code, timeout=timeout, label=label)
-        return self._start(RemoteExecution, request, processors, format, streaming, fresh, before)
-
-    def launch_command(
-        self,
-        command: CommandRequest,
-        code: str = "",
-        *,
-        execution_id: str | None = None,
-        timeout: float | None = None,
-        processors: Iterable[AnyProcessor] = (),
-        format: str = "text",
-        streaming: bool = True,
-        fresh: bool = False,
-        label: str = "",
-        before: Callable[[RemoteProcessExecution], object] | None = None,
+    def _run_process(
+        self, command: Command, limits: Limits, retry: Retry | None, options: ExecutionOptions
     ) -> RemoteProcessExecution:
-        """As :meth:`execute`, for a command; ``code`` is how people know it, by default its words."""
-        if not isinstance(command, CommandRequest):
-            raise UsageError(f"a command is a CommandRequest.of(...), not {type(command).__name__}")
-        check_timeout(timeout)
-        words = command.arguments
-        code = code or (words if isinstance(words, str) else subprocess.list2cmdline(words))
-        request = Request(_id_of(execution_id), code, command, timeout, label)
-        return self._start(RemoteProcessExecution, request, processors, format, streaming, fresh, before)
+        return self._begin(RemoteProcessExecution, "", CommandRequest.of(command, limits), options)
 
-    def _start(
-        self,
-        kind: type[_E],
-        request: Request,
-        processors: Iterable[AnyProcessor],
-        format: str,
-        streaming: bool,
-        fresh: bool,
-        before: Callable[[_E], object] | None,
+    @accept_earlier_names
+    def launch_command(
+        self, command: CommandRequest, code: str = "", **options: Any
+    ) -> RemoteProcessExecution:
+        """Start a command. Deprecated: use :meth:`run_process`, which has these options too."""
+        warnings.warn(
+            "launch_command() is deprecated: use run_process(Command(...))", DeprecationWarning, stacklevel=3
+        )
+        if not isinstance(command, CommandRequest):
+            raise UsageError(f"a command must be a CommandRequest, not {type(command).__name__}")
+        return self._begin(RemoteProcessExecution, code, command, ExecutionOptions(**options))
+
+    def _begin(
+        self, kind: type[_E], code: str, command: CommandRequest | None, options: ExecutionOptions
     ) -> _E:
-        processors = with_format(format, processors)
+        name = options.execution_id
+        name = uuid.uuid4().hex[:16] if name is None else check_identifier("execution id", name)
+        if command is not None and not code:
+            words = command.fields["arguments"]
+            code = words if isinstance(words, str) else subprocess.list2cmdline(words)
+        request = Request(name, code, command, options.timeout, options.label)
+        if command is None or command.fields["cwd"] is None:  # otherwise the caller chose the directory
+            self._connection.report_difference()
         key = uuid.uuid4().hex
-        start = {"op": "execute", "execution": request.as_json(), "fresh": fresh, "key": key}
-        run = RemoteRun(self._connection, request.id, start)
-        execution = kind(run, processors=processors, batch=not streaming_default(streaming))
-        if before is not None:
-            before(execution)
-        run.begin()
+        operation = {"op": "execute", "execution": request.as_json(), "fresh": options.fresh, "key": key}
+        run = RemoteRun(self._connection, name, new=True)
+        execution = kind(run, processors=options.processors, batch=options.batch)
+        if options.on_created is not None:
+            options.on_created(execution)
+        run.begin(operation)
         return execution
 
-    # -- what is there -----------------------------------------------------------------------
+    # -- what runs, and what ran -------------------------------------------------------------
 
     def execution(self, execution_id: str) -> RemoteExecution:
-        """The execution of that id, which was started by anybody. Raises :class:`UsageError`.
+        """Return the execution with this id, also if another client started it.
 
-        Where it is awaited or read it raises :class:`UnknownExecutionError` if there is none.
+        Awaiting or reading it raises :class:`UnknownExecutionError` if the session has no such execution.
+
+        Raises:
+            UsageError: ``execution_id`` is not a valid id.
         """
-        return self._known(RemoteExecution, check_execution_id(execution_id))
+        return self._known(check_identifier("execution id", execution_id))
 
-    def interrupt(self, execution_id: str) -> Stopping:
-        """See :meth:`RemoteExecution.interrupt`."""
-        return self.execution(execution_id).interrupt()
+    def executions(self) -> Reply[list[RemoteExecution]]:
+        """List the executions that the session has a record of, the oldest first."""
 
-    def kill(self, execution_id: str) -> Stopping:
-        """See :meth:`RemoteExecution.kill`."""
-        return self.execution(execution_id).kill()
+        def listed(record: Mapping[str, Any]) -> list[RemoteExecution]:
+            return [self._known(summary["id"], summary) for summary in record["executions"]]
 
-    def attach(self, execution_id: str, after: int = 0, *, follow: bool = False) -> MessageStream:
-        """See :meth:`Execution.attach`. What cannot be attached to raises where it is read."""
-        return self.execution(execution_id).attach(after, follow=follow)
-
-    async def executions(self) -> list[RemoteExecution]:
-        """All that the session has a record of, the oldest first."""
-        return self._listed(await self._connection.request({"op": "list"}))
+        return self._connection.request({"op": "list"}).then(listed)
 
     def executions_sync(self) -> list[RemoteExecution]:
-        """:meth:`executions` without an event loop."""
-        return self._listed(self._connection.request({"op": "list"}).wait())
+        """Like :meth:`executions`, but without an event loop. Deprecated: use ``executions().wait()``."""
+        warnings.warn(
+            "executions_sync() is deprecated: use executions().wait()", DeprecationWarning, stacklevel=2
+        )
+        return self.executions().wait()
 
-    def _listed(self, record: Mapping[str, Any]) -> list[RemoteExecution]:
-        return [
-            self._known(
-                RemoteProcessExecution if summary.get("command") else RemoteExecution, summary["id"], summary
-            )
-            for summary in record["executions"]
-        ]
-
-    def _known(
-        self, kind: type[_E], execution_id: str, summary: Mapping[str, Any] | None = None
-    ) -> _E:
+    def _known(self, execution_id: str, summary: Mapping[str, Any] | None = None) -> RemoteExecution:
         run = RemoteRun(self._connection, execution_id)
-        run.begin()
-        if summary is not None:
-            run.heard(summary["status"])
-        return kind(run, summary=summary)
-
-
-def _id_of(execution_id: str | None) -> str:
-    return uuid.uuid4().hex[:16] if execution_id is None else check_execution_id(execution_id)
+        if summary is None:
+            return RemoteExecution(run)
+        run.on_status(summary["status"])
+        execution = RemoteProcessExecution(run) if summary.get("command") else RemoteExecution(run)
+        execution.summary = summary
+        return execution

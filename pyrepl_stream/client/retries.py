@@ -1,35 +1,33 @@
-"""When to try again, and when to stop trying."""
+"""The times at which a connection is retried."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-__all__ = ("Retries",)
 
 _FIRST = 0.1  # seconds
 _LONGEST = 10.0
 
 
 class Retries:
-    """Delays from 0.1 s doubling to 10 s, each less up to a half by chance.
+    """Delays that double from 0.1 s to 10 s, each shortened at random by up to half.
 
-    Patience counts from the first failure after the last :meth:`reset`.
+    Patience is counted from the first failure after the last :meth:`reset`.
     """
 
     def __init__(self, random: Callable[[], float]) -> None:
         self.at = 0.0
-        """When to try next."""
+        """The time of the next attempt."""
         self._random = random
         self.reset()
 
     def reset(self) -> None:
-        """There was progress."""
+        """Start again with the shortest delay, after a success."""
         self._delay = _FIRST
         self._since: float | None = None
         self.at = 0.0
 
     def failed(self, now: float, patience: float) -> bool:
-        """A try has failed at ``now``; whether there is to be another one within ``patience`` seconds."""
+        """Record a failed attempt at ``now``; return True to try again, False after ``patience`` s."""
         if self._since is None:
             self._since = now
         if now - self._since >= patience:

@@ -1,1 +1,1 @@
-"""How bytes reach a session: one scheme of addresses, one module."""
+"""Links, which carry bytes between clients and sessions: one module for each scheme of addresses."""

@@ -1,92 +1,59 @@
-"""Processors: from what programs print to messages that say what it means, and to files and logs.
+"""Processors: callables from message to messages.
 
-Each is a callable from message to messages (see :data:`Processor`). A reader leads every message through
-its processors, in their order.
+They find progress, documents and patterns in output, or write it to files and logs. A reader passes every
+message through its processors, in order (see :data:`Processor`).
+
+The names are loaded on first use: some of the modules need large libraries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from ..chain import AnyProcessor, Processor
-from ..errors import UsageError
-from .branch import Branch
-from .colour import SCHEMES, Colour, Scheme
-from .colour_policy import ColourPolicy
-from .json_lines import JsonLines
-from .line_filter import FILTERS, LineFilter
-from .lines import Lines
-from .pattern_matcher import PatternMatcher
-from .prefix import Prefix
-from .progress import Progress, progress_line
-from .recorder import Recorder
-from .route import Route
-from .sink import Sink
-from .strip_ansi import StripAnsi
-from .tee import Tee
-from .to_logging import ToLogging
-from .yaml_stream import YamlStream
+from ..runtime.lazy import lazy_names
 
-__all__ = (
-    "FILTERS",
-    "FORMATS",
-    "PROCESSORS",
-    "SCHEMES",
-    "Branch",
-    "Colour",
-    "ColourPolicy",
-    "JsonLines",
-    "LineFilter",
-    "Lines",
-    "PatternMatcher",
-    "Prefix",
-    "Progress",
-    "Recorder",
-    "Route",
-    "Scheme",
-    "Sink",
-    "StripAnsi",
-    "Tee",
-    "ToLogging",
-    "YamlStream",
-    "processors_by_name",
-    "processors_of_format",
-    "progress_line",
-)
+if TYPE_CHECKING:
+    from ..pipeline import *
+    from .branch import *
+    from .catalogue import *
+    from .colour import *
+    from .colour_policy import *
+    from .json_lines import *
+    from .line_filter import *
+    from .lines import *
+    from .output_options import *
+    from .pattern_matcher import *
+    from .prefix import *
+    from .progress import *
+    from .recorder import *
+    from .route import *
+    from .sink import *
+    from .strip_ansi import *
+    from .tee import *
+    from .to_logging import *
+    from .yaml_stream import *
 
-PROCESSORS: Mapping[str, type[Processor]] = MappingProxyType(
+__all__, __getattr__ = lazy_names(
+    __name__,
     {
-        "json_lines": JsonLines,
-        "yaml_stream": YamlStream,
-        "progress": Progress,
-        "prefix": Prefix,
-        "strip_ansi": StripAnsi,
-        "to_logging": ToLogging,
-    }
+        "branch": "Branch",
+        "catalogue": "FORMATS PROCESSORS processors_by_name processors_of_format",
+        "colour": "SCHEMES Colour Scheme",
+        "colour_policy": "ColourPolicy",
+        "json_lines": "JsonLines",
+        "line_filter": "FILTERS LineFilter",
+        "lines": "Lines",
+        "output_options": "add_output_options",
+        "pattern_matcher": "PatternMatcher",
+        "prefix": "Prefix",
+        "progress": "Progress progress_line",
+        "recorder": "Recorder",
+        "route": "Route",
+        "sink": "Sink",
+        "strip_ansi": "StripAnsi",
+        "tee": "Tee",
+        "to_logging": "ToLogging",
+        "yaml_stream": "YamlStream",
+        ".pipeline": "AnyProcessor Processor",
+    },
 )
-"""Classes of processors that need no options, by name. Each reader makes one of its own."""
-
-FORMATS: Mapping[str, tuple[AnyProcessor, ...]] = MappingProxyType(
-    {"text": (), "json": (JsonLines(),), "yaml": (YamlStream(implicit=True),)}
-)
-"""What reads each format of output: ``format="json"`` of an execution."""
-
-
-def processors_by_name(names: Iterable[str]) -> tuple[type[Processor], ...]:
-    """The classes of these names, in this order. Raises :class:`UsageError`."""
-    return tuple(PROCESSORS[_known("processor", name, PROCESSORS)] for name in names)
-
-
-def processors_of_format(format: str) -> tuple[AnyProcessor, ...]:
-    """What reads output of this format. Raises :class:`UsageError`."""
-    return FORMATS[_known("format", format, FORMATS)]
-
-
-def _known(kind: str, name: str, known: Iterable[str]) -> str:
-    if name in known:
-        return name
-    nearest = get_close_matches(name, known, 1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise UsageError(f"there is no {kind} {name!r}: {hint}known are {', '.join(sorted(known))}")

@@ -1,40 +1,49 @@
-"""Processors beside the reader: on a thread of their own, behind a queue that is bounded."""
+"""Processors that run alongside the reader, on their own thread with a bounded queue."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from enum import Enum
 
-from ..chain import STALL_TIMEOUT, AnyProcessor, Chain, check_processors
-from ..errors import UsageError
-from ..failures import log_of
-from ..journal import NEVER_DROPPED, OVERFLOW_POLICIES, Overflow, cost_of, output_bytes
-from ..messages import CompleteMessage, GapMessage, LogMessage, Message
-from ..waiting import wait_async, wait_sync
+from ..pipeline import STALL_TIMEOUT, AnyProcessor, Pipeline, check_processors
+from ..processor_errors import log_of
+from ..runtime.errors import UsageError
+from ..runtime.journal.memory import NEVER_DROPPED, OVERFLOW_POLICIES, Overflow
+from ..runtime.journal.sizes import cost_of, output_bytes
+from ..runtime.messages import CompleteMessage, GapMessage, LogMessage, Message
+from ..runtime.validation import check_at_least_one, check_choice
+from ..waiting import Subscribe, wait_async, wait_sync
 
 __all__ = ("Branch",)
 
 
 class Branch:
-    """Gives each message to processors that may be slow, and lets it pass at once.
+    """Passes each message on immediately, and also runs it through processors that may be slow.
 
-    The processors are one after the other; what comes of them is not used, but their failures are `log`
-    messages among those that pass. ``queue_bytes`` bounds the memory that the messages which wait for
-    them take. When it is full, ``overflow`` says what happens: the reader waits, and with it in the end
-    the code (``"block"``), the branch gets a `gap` in place of messages (``"drop_oldest"``,
-    ``"drop_newest"``; results, errors, requests and `complete` always come), or it gets no more messages
-    and a `log` says so (``"fail"``). A processor that takes longer than ``stall_timeout`` seconds over a
-    message is not called again.
+    The processors form a separate pipeline on their own thread, which runs an event loop if one of them is
+    async. Their results are dropped; their failures are reported by `log` messages, which the reader
+    receives. A reader receives `complete` once the branch has processed all messages before it.
 
-    A reader gets `complete` when the branch is done with all before it. Async processors run on an event
-    loop of the branch's own. Raises :class:`UsageError` for options that make no sense.
+    Args:
+        *processors: The processors, in order.
+        overflow: What happens when the queue is full. ``block``: the reader waits, which eventually delays
+            the code. ``drop_oldest`` and ``drop_newest``: the branch gets a `gap` in place of messages, but
+            never in place of results, errors, input requests and `complete`. ``fail``: the branch gets no
+            more messages, and a `log` message reports it.
+        queue_bytes: Maximum memory in bytes for queued messages.
+        stall_timeout: Seconds that a call may take. A processor that takes longer is not called again.
+
+    Raises:
+        UsageError: An option is not valid.
     """
 
-    stall_timeout = math.inf  # what stalls is one of its processors, which has a limit of its own
+    stall_timeout = math.inf  # the processors of the branch have their own limits
 
     def __init__(
         self,
@@ -44,27 +53,23 @@ class Branch:
         stall_timeout: float = STALL_TIMEOUT,
     ) -> None:
         self._worker: _Worker | None = None
-        processors = check_processors(processors)
-        if overflow not in OVERFLOW_POLICIES:
-            raise UsageError(f"overflow is {overflow!r}, but must be one of {', '.join(OVERFLOW_POLICIES)}")
-        if queue_bytes < 1:
-            raise UsageError(f"queue_bytes is {queue_bytes}, but must be at least 1")
+        self._processors = check_processors(processors)
+        check_choice("overflow policy", overflow, OVERFLOW_POLICIES)
+        check_at_least_one(queue_bytes=queue_bytes)
         if not stall_timeout > 0:
             raise UsageError(f"stall_timeout is {stall_timeout}, but must be more than 0 seconds")
-        self._processors = processors
         self._overflow = overflow
         self._queue_bytes = queue_bytes
         self._stall_timeout = stall_timeout
 
     def for_reader(self) -> Branch:
-        return Branch(
-            *self._processors,
-            overflow=self._overflow,
-            queue_bytes=self._queue_bytes,
-            stall_timeout=self._stall_timeout,
-        )
+        """Return a branch with the same options and its own thread."""
+        reader = copy.copy(self)
+        reader._worker = None
+        return reader
 
     def __call__(self, message: Message) -> list[Message]:
+        """Process one message."""
         if self._worker is None:
             queue = _Queue(self._overflow, self._queue_bytes)
             self._worker = _Worker(self._processors, self._stall_timeout, queue)
@@ -72,6 +77,7 @@ class Branch:
         return [*(replace(log, sequence=message.span_start) for log in logs), message]
 
     def close(self) -> None:
+        """Stop the thread, without waiting for a processor that is running."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.end()
@@ -80,7 +86,7 @@ class Branch:
 
 
 class _Queue:
-    """Messages that wait, bounded by the memory they take. Not safe for threads by itself."""
+    """A queue of messages with a limit on the memory that they use. Not thread-safe."""
 
     def __init__(self, overflow: Overflow, limit: int) -> None:
         self.overflow = overflow
@@ -91,197 +97,203 @@ class _Queue:
     def __bool__(self) -> bool:
         return bool(self._messages)
 
+    def has_room(self, message: Message) -> bool:
+        """Return True if a message fits, or must be added even if it does not."""
+        fits = not self._messages or self.size + cost_of(message) <= self.limit
+        return fits or (self.overflow != "drop_oldest" and isinstance(message, NEVER_DROPPED))
+
     def put(self, message: Message) -> bool:
-        """Take a message, or what stands for it; False when there is no room for it."""
+        """Add a message, or a gap in its place. Return False if there is no room and none may be dropped."""
+        has_room = self.has_room(message)
         cost = cost_of(message)
-        full = self._messages and self.size + cost > self.limit
-        if not full or (self.overflow != "drop_oldest" and isinstance(message, NEVER_DROPPED)):
-            self._append(message, cost)
-        elif self.overflow == "drop_oldest":
-            self._append(message, cost)
-            self._drop_oldest()
-        elif self.overflow == "drop_newest":
-            before = self._messages[-1][0]
-            if _is_ours(before):
-                _, size = self._messages.pop()
-                self.size -= size
-                self._append(_gap(before, message), size)
+        if not has_room and self.overflow == "drop_newest":
+            before, before_cost = self._messages[-1]
+            if _is_gap(before):
+                self._messages.pop()
+                self.size -= before_cost
+                message, cost = _gap(before, message), before_cost
             else:
-                gap = _gap(message)
-                self._append(gap, cost_of(gap))
-        else:
+                message = _gap(message, message)
+                cost = cost_of(message)
+        elif not has_room and self.overflow != "drop_oldest":
             return False
+        self._messages.append((message, cost))
+        self.size += cost
+        if not has_room and self.overflow == "drop_oldest":
+            self._drop_oldest()
         return True
 
     def pop(self) -> Message:
+        """Remove and return the oldest message."""
         message, cost = self._messages.popleft()
         self.size -= cost
         return message
 
-    def _append(self, message: Message, cost: int) -> None:
-        self._messages.append((message, cost))
-        self.size += cost
-
     def _drop_oldest(self) -> None:
-        """Make room: the oldest that may be dropped become gaps in their places, neighbours one gap."""
+        """Make room: replace the oldest droppable messages with gaps, and adjacent ones with a single gap."""
         kept: list[tuple[Message, int]] = []
         while self.size > self.limit and len(self._messages) > 1:
             message, cost = self._messages.popleft()
-            if isinstance(message, NEVER_DROPPED):
-                kept.append((message, cost))
-                continue
-            self.size -= cost
-            if kept and _is_ours(kept[-1][0]):
-                message, cost = _gap(kept.pop()[0], message), 0
-            elif not _is_ours(message):
-                message, cost = _gap(message), 0
-            # A gap costs nothing here: only one that grows can stand between two that are kept.
-            kept.append((message, 0))
+            if not isinstance(message, NEVER_DROPPED):
+                first = kept.pop()[0] if kept and _is_gap(kept[-1][0]) else message
+                self.size -= cost
+                # A gap counts as 0 bytes: there is at most one gap between two messages that are kept.
+                message, cost = _gap(first, message), 0
+            kept.append((message, cost))
         self._messages.extendleft(reversed(kept))
 
 
 _REASON = "a slow processor lagged"
 
 
-def _is_ours(message: Message) -> bool:
+def _is_gap(message: Message) -> bool:
     return isinstance(message, GapMessage) and message.reason == _REASON
 
 
-def _gap(first: Message, last: Message | None = None) -> GapMessage:
-    last = last or first
-    size = output_bytes(first) + (output_bytes(last) if last is not first else 0)
+def _gap(first: Message, last: Message) -> GapMessage:
     return GapMessage(
         execution_id=first.execution_id,
         sequence=max(first.sequence, last.sequence),
         timestamp=last.timestamp,
         first=first.span_start,
-        bytes=size,
+        bytes=output_bytes(first) + (output_bytes(last) if last is not first else 0),
         reason=_REASON,
     )
 
 
+class _State(Enum):
+    """State of a worker."""
+
+    IDLE = "idle"  # waits for a message
+    BUSY = "busy"  # processes a message
+    ENDED = "ended"  # takes no more messages
+
+
+_MOVES: Mapping[_State, tuple[_State, ...]] = {
+    _State.IDLE: (_State.IDLE, _State.BUSY, _State.ENDED),
+    _State.BUSY: (_State.IDLE, _State.BUSY, _State.ENDED),
+    _State.ENDED: (),
+}
+"""The states that may follow each state. Any other move has no effect."""
+
+
 class _Worker:
-    """A thread that takes messages from a queue and leads them through a chain."""
+    """A thread that takes messages from a queue and runs them through a pipeline."""
 
     def __init__(self, processors: Iterable[AnyProcessor], stall_timeout: float, queue: _Queue) -> None:
-        self._chain = Chain(processors, stall_timeout=stall_timeout, report=self._report)
-        # Guards all that follows. Reentrant, as the garbage collector may end a branch anywhere in here.
+        self._pipeline = Pipeline(processors, stall_timeout=stall_timeout, report=self._report)
+        # Guards all attributes below. Reentrant, since the garbage collector may close a branch while the
+        # lock is held.
         self._lock = threading.RLock()
         self._queue = queue
-        self._state = "idle"  # or busy, ended
-        self._failed = ""  # why it has ended by itself
+        self._state = _State.IDLE
         self._logs: list[LogMessage] = []
-        self._wake_worker: Callable[[], None] | None = None
-        self._wake_reader: Callable[[], None] | None = None
+        self._why_ended = ""  # a reason that was not reported yet
+        self._waiting: dict[Callable[[], None], Callable[[], bool]] = {}  # callbacks and their conditions
         threading.Thread(target=self._run, name="processors of a branch", daemon=True).start()
 
-    # -- the reader's side ---------------------------------------------------------------------
+    # -- called by the reader's thread ---------------------------------------------------------
 
     def put(self, message: Message) -> list[LogMessage]:
-        """Hand over a message, waiting for room if need be; returns what there is to say."""
-        while not self._try_put(message):
-            wait_sync(self._when_taken, None)
+        """Add a message, waiting for room if necessary; return the log messages to emit."""
+        if self._queue.overflow == "block":
+            self._wait_until(lambda: self._queue.has_room(message))
+        with self._lock:
+            if self._state is not _State.ENDED and not self._queue.put(message):
+                self._move(_State.ENDED, f"fell behind by {self._queue.limit:,} bytes")
+        self._wake()
         if isinstance(message, CompleteMessage):
-            while not self._is_done():
-                wait_sync(self._when_taken, None)
+            self._wait_until(lambda: self._state is _State.IDLE and not self._queue)
         with self._lock:
             logs, self._logs = self._logs, []
-            failed, self._failed = self._failed, ""
-        return [*logs, log_of(message, failed)] if failed else logs
+            why, self._why_ended = self._why_ended, ""
+        return [*logs, log_of(message, f"a branch {why} and gets no more messages")] if why else logs
 
     def end(self) -> None:
-        """Take no more messages. What is in a call is left to itself."""
+        """Accept no more messages. This does not wait for a running call."""
         with self._lock:
-            self._state = "ended"
-            wakers = [wake for wake in (self._wake_worker, self._wake_reader) if wake is not None]
-            self._wake_worker = self._wake_reader = None
-        for wake in wakers:
-            wake()
+            self._move(_State.ENDED)
+        self._wake()
 
-    def _try_put(self, message: Message) -> bool:
-        wake = None
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
         with self._lock:
-            if self._state == "ended":
-                return True
-            if self._queue.put(message):
-                wake, self._wake_worker = self._wake_worker, None
-            elif self._queue.overflow == "block":
-                return False
-            else:
-                self._state = "ended"
-                text = f"a branch fell behind by {self._queue.limit:,} bytes, and gets no more messages"
-                self._logs.append(log_of(message, text))
-                wake, self._wake_worker = self._wake_worker, None
-        if wake is not None:
-            wake()
-        return True
-
-    def _is_done(self) -> bool:
-        with self._lock:
-            return self._state == "ended" or (self._state == "idle" and not self._queue)
-
-    def _when_taken(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once, when the worker has taken a message, or has done all there were."""
-        with self._lock:
-            if self._state == "busy":
-                self._wake_reader = wake
+            if condition():
                 return
-            if self._queue and self._state == "idle":
-                self._wake_reader = wake
-                return
-        wake()
+        wait_sync(self._when(condition), None)
 
     def _report(self, log: LogMessage) -> None:
         with self._lock:
             self._logs.append(log)
 
-    # -- the worker's thread -------------------------------------------------------------------
+    # -- called by both threads ----------------------------------------------------------------
+
+    def _move(self, state: _State, why: str = "") -> None:
+        """Change the state, if `_MOVES` allows the change. The caller holds the lock."""
+        if state in _MOVES[self._state]:
+            self._state = state
+            self._why_ended = why
+
+    def _when(self, condition: Callable[[], bool]) -> Subscribe:
+        """Return a function that calls its callback once the condition is true or the worker has ended."""
+
+        def subscribe(wake: Callable[[], None]) -> None:
+            with self._lock:
+                self._waiting[wake] = condition
+            self._wake()
+
+        return subscribe
+
+    def _wake(self) -> None:
+        """Call the callbacks whose condition is now true, or all of them if the worker has ended."""
+        with self._lock:
+            waiting = list(self._waiting.items())
+            due = [wake for wake, condition in waiting if self._state is _State.ENDED or condition()]
+            for wake in due:
+                self._waiting.pop(wake, None)
+        for wake in due:
+            wake()
+
+    # -- called by the worker's thread ---------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            if self._chain.is_async:
+            if self._pipeline.is_async:
                 asyncio.run(self._run_async())
             else:
                 self._run_plain()
-        except BaseException as exc:  # such as SystemExit, of one that this thread calls itself
-            self._failed = f"a branch ended by {type(exc).__name__}, and gets no more messages"
+        except BaseException as exc:  # such as SystemExit, from a processor called in this thread
+            with self._lock:
+                self._move(_State.ENDED, f"was ended by {type(exc).__name__}")
         finally:
             self.end()
-            self._chain.close()
+            self._pipeline.close()
 
     def _run_plain(self) -> None:
-        while (message := self._take()) is not None or self._state != "ended":
+        for message in self._messages():
             if message is None:
-                wait_sync(self._when_put, None)
+                wait_sync(self._when(self._queue.__bool__), None)
                 continue
-            self._chain.add([message])
-            self._chain.run()
-            self._chain.ready.clear()
+            self._pipeline.add([message])
+            self._pipeline.run()
+            self._pipeline.ready.clear()
 
     async def _run_async(self) -> None:
-        while (message := self._take()) is not None or self._state != "ended":
+        for message in self._messages():
             if message is None:
-                await wait_async(self._when_put)
+                await wait_async(self._when(self._queue.__bool__))
                 continue
-            self._chain.add([message])
-            while self._chain.busy:
-                await self._chain.run_async()
-                self._chain.ready.clear()
+            self._pipeline.add([message])
+            while self._pipeline.busy:
+                await self._pipeline.run_async()
+                self._pipeline.ready.clear()
 
-    def _take(self) -> Message | None:
-        """The next message; None when there is none, or none is to be taken any more."""
-        with self._lock:
-            message = self._queue.pop() if self._queue and self._state != "ended" else None
-            if self._state != "ended":
-                self._state = "idle" if message is None else "busy"
-            wake, self._wake_reader = self._wake_reader, None
-        if wake is not None:
-            wake()
-        return message
-
-    def _when_put(self, wake: Callable[[], None]) -> None:
-        with self._lock:
-            if not self._queue and self._state != "ended":
-                self._wake_worker = wake
-                return
-        wake()
+    def _messages(self) -> Iterator[Message | None]:
+        """Yield each message until the worker ends, and None whenever the queue is empty."""
+        while True:
+            with self._lock:
+                if self._state is _State.ENDED:
+                    return
+                message = self._queue.pop() if self._queue else None
+                self._move(_State.IDLE if message is None else _State.BUSY)
+            self._wake()
+            yield message

@@ -1,4 +1,4 @@
-"""Colour in text, as far as it can be shown, and colours by stream and source."""
+"""Conversion of colours to those that a view can show, and colouring of text by stream and source."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from types import MappingProxyType
 
-from ..errors import UsageError
-from ..messages import Message, OutputMessage
-from .colour_policy import TRUE_COLOUR, ColourPolicy, hint
-from .escapes import CONTROL, SEQUENCE, TEXT, has_escapes, tokens, without_start
-from .palette import after_sgr, convert_sgr, sgr_off
+from ..runtime.errors import UsageError
+from ..runtime.messages import Message, OutputMessage
+from ..runtime.validation import check_choice
+from ..terminal.palette import after_sgr, convert_sgr, sgr_off
+from ..terminal.parser import CONTROL, SEQUENCE, TEXT, has_escapes, tokens, without_start
+from .colour_policy import TRUE_COLOUR, ColourPolicy
 from .strip_ansi import Rewriting, TextRewriter
 
 __all__ = ("SCHEMES", "Colour", "Scheme")
@@ -21,11 +22,17 @@ __all__ = ("SCHEMES", "Colour", "Scheme")
 
 @dataclass(frozen=True)
 class Scheme:
-    """Styles, as parameters of SGR: ``32`` is green, ``1;38;5;22`` bold and dark green.
+    """Styles of text, as SGR parameters: ``32`` is green, ``1;38;5;22`` is bold and dark green.
 
-    ``streams``: by `stdout`, `stderr`, or the type of message where there is no stream, such as `log`.
-    ``sourced``: the same, for messages that have a source. ``sources``: by patterns of the source's label
-    (``worker-*``), of which the first that matches goes before the others. Raises :class:`UsageError`.
+    Args:
+        streams: Styles for `stdout` and `stderr`, and for types of messages without a stream, such as
+            `log`.
+        sourced: Like ``streams``, but for messages that have a source.
+        sources: Styles by patterns of the source's label, such as ``worker-*``. The first pattern that
+            matches takes precedence over ``streams`` and ``sourced``.
+
+    Raises:
+        UsageError: A style does not consist of SGR parameters.
     """
 
     streams: Mapping[str, str]
@@ -35,10 +42,10 @@ class Scheme:
     def __post_init__(self) -> None:
         for style in (*self.streams.values(), *self.sourced.values(), *self.sources.values()):
             if not re.fullmatch("[0-9;:]{0,100}", style):
-                raise UsageError(f"{style!r} is no style: give parameters of SGR, such as '32' for green")
+                raise UsageError(f"{style!r} is not a style: give parameters of SGR, such as '32' for green")
 
     def style(self, stream: str, source: str) -> str:
-        """Empty where such text stays as it is."""
+        """Return the style for text from a stream and a source; an empty string if there is no style."""
         if source:
             for pattern, style in self.sources.items():
                 if fnmatchcase(source, pattern):
@@ -52,7 +59,7 @@ def _colours(stdout: str, stderr: str, yellow: str) -> Scheme:
     return Scheme({"stdout": stdout, "stderr": stderr, "log": yellow}, {"stderr": yellow})
 
 
-# Those of dark and light are read on black and white: a contrast of 4.5 or more (WCAG 2.1, 1.4.3).
+# The colours of `dark` on black and of `light` on white have a contrast of at least 4.5 (WCAG 2.1, 1.4.3).
 SCHEMES: Mapping[str, Scheme] = MappingProxyType(
     {
         "default": _colours("32", "31", "33"),
@@ -60,11 +67,12 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
         "light": _colours("38;5;22", "38;5;124", "38;5;58"),
     }
 )
+"""Schemes by name."""
 
 
 # -- the processor -----------------------------------------------------------------------------
 
-# One set of characters at the start lets the search skip text fast: 4 times as fast over plain lines.
+# With a character set at the start of the pattern, the search skips plain lines four times as fast.
 _SGR = r"[\x1b\x9b](?:(?<=\x1b)\[|(?<=\x9b))([0-9:;]{0,1024})m"
 _COLOUR = re.compile(_SGR)
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
@@ -72,54 +80,62 @@ _ALL = re.compile(f"(?={_CONTROL})(?:{_SGR}|{SEQUENCE}|{_CONTROL})")
 _ANY = re.compile(_CONTROL)
 _RETURN = re.compile(rf"\r((?:\r|{_SGR})*)(\n?)")
 _LINE = re.compile(r"[^\r\n]+")
-_NONE: frozenset[str] = frozenset()
+_NONE: frozenset[int] = frozenset()
 
 
 @dataclass
 class _State(Rewriting):
-    returned: bool = False  # a carriage return waits for what follows it
-    begun: bool = False  # the line shows something, so that a carriage return ends it
-    styles: frozenset[str] = _NONE  # what the program itself has switched on
-    saved: frozenset[str] = _NONE
-    styled: bool = False  # the program itself has styled this line
+    returned: bool = False  # a carriage return is held until the next character is known
+    begun: bool = False  # the line has visible text, so a carriage return ends it
+    styles: frozenset[int] = _NONE  # styles that the program has switched on
+    saved: frozenset[int] = _NONE
+    styled: bool = False  # the program has styled this line
 
     def __bool__(self) -> bool:
         return bool(self.escapes or self.returned or self.begun or self.styles or self.saved or self.styled)
 
 
 class Colour(TextRewriter[_State]):
-    """Brings text to what can be shown, and (``colour_streams``) paints what has no colour of its own.
+    """Converts colours to those that a view can show, and can colour text by its stream and source.
 
-    Colours that cannot be shown become the nearest ones, or go where none can be. Where the cursor cannot
-    move, a carriage return that does not end a line becomes a line feed, unless the line is empty, and all
-    sequences but colours go, as do control characters; the text of links stays. With all colours and
-    a cursor, text passes unchanged.
+    A colour that the view cannot show is replaced with the nearest one, or removed if the view shows no
+    colours. If the cursor cannot move, a carriage return within a line becomes a line feed, unless the line
+    is empty; control characters and all sequences except colours are removed, but the text of links stays.
+    If the view shows all colours and its cursor can move, text passes unchanged.
 
-    Painted are the lines that a program does not style itself, up to where it does, by the ``scheme``: one
-    of :data:`SCHEMES` or your own. Each painted piece is ended in its line. Bytes that are no UTF-8 are
-    not painted. Raises :class:`UsageError` for a scheme that is not known.
+    With ``colour_streams``, the parts of lines that the program does not style itself are coloured, and no
+    coloured part extends beyond the end of its line. Bytes that are not UTF-8 are not coloured.
+
+    Args:
+        policy: The colours that the view can show, and whether its cursor can move.
+        scheme: The colours of streams and sources: a name in :data:`SCHEMES`, or a :class:`Scheme`.
+        colour_streams: Colour text by its stream and source.
+
+    Raises:
+        UsageError: The name of the scheme is unknown.
     """
 
     def __init__(
         self, policy: ColourPolicy, scheme: str | Scheme = "default", *, colour_streams: bool = False
     ) -> None:
         super().__init__()
-        if isinstance(scheme, str) and scheme not in SCHEMES:
-            raise UsageError(f"there is no colour scheme {scheme!r}: {hint(scheme, SCHEMES)}")
-        self._scheme = SCHEMES[scheme] if isinstance(scheme, str) else scheme
+        if isinstance(scheme, str):
+            scheme = SCHEMES[check_choice("colour scheme", scheme, SCHEMES)]
+        self._scheme = scheme
         self._policy = policy
         self._paints = colour_streams and policy.depth > 0
-        self._bring_down = _converter(policy)
-
-    def for_reader(self) -> Colour:
-        return Colour(self._policy, self._scheme, colour_streams=self._paints)
+        self._convert = _converter(policy)
 
     def paint(self, text: str, message: Message) -> str:
-        """``text``, in which no sequence is cut, in the colour of the message's stream and source."""
+        """Return ``text`` in the colour of the message's stream and source.
+
+        The text must not contain partial sequences.
+        """
         return self._paint(_State(), text, message)
 
     def __call__(self, message: Message) -> Iterable[Message]:
-        if self._bring_down is None and self._policy.cursor and not self._paints:
+        """Process one message."""
+        if self._convert is None and self._policy.cursor and not self._paints:
             return (message,)
         return super().__call__(message)
 
@@ -127,8 +143,8 @@ class Colour(TextRewriter[_State]):
         return _State()
 
     def _rewrite(self, state: _State, text: str, message: Message) -> str:
-        if self._bring_down is not None:
-            text = self._bring_down(text)
+        if self._convert is not None:
+            text = self._convert(text)
         if not self._policy.cursor:
             text = _without_returns(state, text)
         if self._paints and not state.of_bytes:
@@ -165,7 +181,7 @@ class Colour(TextRewriter[_State]):
 
 
 def _converter(policy: ColourPolicy) -> Callable[[str], str] | None:
-    """What changes sequences; None where all of them can stay."""
+    """Return a function that converts sequences; None if no sequence has to change."""
     depth = policy.depth
 
     def replaced(match: re.Match[str]) -> str:
@@ -183,7 +199,7 @@ def _converter(policy: ColourPolicy) -> Callable[[str], str] | None:
 
 
 def _without_returns(state: _State, text: str) -> str:
-    """Carriage returns as ends of lines. The last one waits, as only what follows tells what it is."""
+    """Replace carriage returns with line feeds. One at the end is held, since a line feed may follow."""
     if state.returned:
         text, state.returned = "\r" + text, False
     pieces: list[str] = []
@@ -205,26 +221,26 @@ def _without_returns(state: _State, text: str) -> str:
 
 
 def _begun(text: str, before: bool) -> bool:
-    """Whether the last line shows anything, given whether it did before."""
+    """Return True if the last line has visible text; ``before`` is the result for the preceding text."""
     _, ended, last = text.rpartition("\n")
     return (before and not ended) or bool(_COLOUR.sub("", last))
 
 
 def _follow(state: _State, sequence: str) -> None:
-    """Keep account of what the program itself has switched on."""
+    """Record the styles that the program switches on and off."""
     match = _COLOUR.fullmatch(sequence)
     if match is not None:
         state.styles, state.styled = after_sgr(state.styles, match[1]), True
-    elif sequence in ("\x1b7", "\x1b[s"):  # with the cursor's place its style is saved, and comes back
+    elif sequence in ("\x1b7", "\x1b[s"):  # the style is saved and restored with the cursor
         state.saved = state.styles
     elif sequence in ("\x1b8", "\x1b[u"):
         state.styles = state.saved
-    elif sequence in ("\x1bc", "\x1b[!p"):  # resets
+    elif sequence in ("\x1bc", "\x1b[!p"):  # a reset of the terminal
         state.styles = state.saved = _NONE
 
 
 @lru_cache(maxsize=256)
 def _around(style: str, depth: int) -> tuple[str, str]:
-    """What begins a style on a terminal of that depth, and what ends it."""
+    """Return the sequences that begin and end a style on a terminal with ``depth`` colours."""
     shown = convert_sgr(style, depth) if style and depth else ""
     return (f"\x1b[{shown}m", f"\x1b[{sgr_off(shown)}m") if shown and sgr_off(shown) else ("", "")

@@ -1,42 +1,46 @@
-"""JSON in output becomes events."""
+"""Events from JSON in output."""
 
 from __future__ import annotations
 
-from ..errors import UsageError
-from .documents import DocumentProcessor
+from ..runtime.validation import check_at_least_one
+from .document_events import DocumentProcessor
 from .json_reader import JsonReader
 
 __all__ = ("JsonLines",)
 
 
-class JsonLines(DocumentProcessor[JsonReader]):
-    """Turns JSON objects and arrays in output into an `event` each; all else passes as it came.
+class JsonLines(DocumentProcessor):
+    """Emits an `event` for each JSON object and array in output; other text passes unchanged.
 
-    A line that holds nothing but values becomes their events, which stand for it and its end. A value may
-    go over several lines, and is read as if they were one. Where there is text beside it, an object with
-    members counts and stands for itself alone: ``INFO {"a": 1} done`` is text, an event, text. Arrays and
-    empty objects do not, so ``[3/7] Building`` and ``f() {}`` are text.
+    A line that contains only values, including its line end, is replaced with their events. A value may
+    extend over several lines. On a line with other text, only objects with members become events, each in
+    place of its own text: ``INFO {"a": 1} done`` becomes text, an event and text. Arrays and empty objects
+    stay text there, as in ``[3/7] Building`` and ``f() {}``. Colours within a value, as in the output of
+    ``jq -C``, are ignored.
 
-    The event's name is the object's text field ``type`` or ``event``, else ``name``. It has the sequence
-    number, the timestamp and the source of the output that completed it. Streams and sources are read each
-    by itself. Text is held back only while it can still become an event, by the grammar of JSON, so over
-    two streams the order is that of the ends.
+    The event's name is the text of the object's field ``type`` or ``event``, or else the argument ``name``.
+    The event has the sequence number, the timestamp and the source of the output that completed it. Each
+    stream and source is read separately. Text is held only while it can still become an event, so events of
+    different streams are in the order in which their values end.
 
-    NaN, numbers that Python cannot hold, more than 200 levels, and values (or, where the end of a line
-    decides, lines) of more than ``max_line_bytes`` bytes of UTF-8 pass as text. With ``keep_text`` all text
-    passes at once, unchanged, and events come beside it.
+    Values with NaN, with numbers that Python cannot hold or with more than 200 levels pass as text.
+
+    Args:
+        keep_text: Also pass all text, immediately and unchanged, before the events that it completes.
+        max_line_bytes: Maximum size in bytes of UTF-8 of a value, or of a line if its events depend on the
+            rest of the line. Larger ones pass as text.
+        name: Name of events whose data does not contain a name.
+
+    Raises:
+        UsageError: ``max_line_bytes`` is below 1.
     """
 
     _name_keys = ("type", "event")
 
     def __init__(self, *, keep_text: bool = False, max_line_bytes: int = 1 << 20, name: str = "json") -> None:
         super().__init__(name, keep_text=keep_text)
-        if max_line_bytes < 1:
-            raise UsageError(f"max_line_bytes is {max_line_bytes}, but must be at least 1")
+        check_at_least_one(max_line_bytes=max_line_bytes)
         self._limit = max_line_bytes
-
-    def for_reader(self) -> JsonLines:
-        return JsonLines(keep_text=self._keep_text, max_line_bytes=self._limit, name=self._name)
 
     def _new_state(self) -> JsonReader:
         return JsonReader(self._limit)

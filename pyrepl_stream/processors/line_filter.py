@@ -1,4 +1,4 @@
-"""Lines that are wanted, and lines that are not."""
+"""Selection of lines of output."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from ..messages import Message, OutputMessage
-from .expressions import TIME_LIMIT, Expression, compiled
+from ..runtime.messages import Message, OutputMessage
+from .expressions import TIME_LIMIT, TimedRegex
 from .lines import LineProcessor
 from .strip_ansi import stripped
 
@@ -25,18 +25,26 @@ FILTERS: Mapping[str, tuple[bool, str]] = MappingProxyType(
         "no-blank": (False, r"^\s*\Z"),
     }
 )
-"""Filters by name: whether lines that match are the wanted ones (or the unwanted), and the expression."""
+"""Filters by name: True to include or False to exclude the lines that match, and the expression."""
 
 
 class LineFilter(LineProcessor):
-    """Lets lines of output pass that match one of ``include`` (all, without any) and none of ``exclude``.
+    """Passes only lines of output that match ``include`` and do not match ``exclude``.
 
-    Each of them is a name in :data:`FILTERS` or an expression (of the `regex` package), which is
-    searched for in the line without its colours. A line ends with a line feed, or with the carriage
-    return behind which it is drawn anew. An expression that takes more than ``time_limit`` seconds for one
-    line is switched off, and a `log` says so. The other options are those of :class:`LineProcessor`.
+    Expressions use the syntax of the `regex` package, and are searched for in the line without its colours.
+    A line ends with a line feed, or with the carriage return after which it is redrawn.
 
-    Raises :class:`UsageError` for what is no expression.
+    Args:
+        include: One or several expressions or names in :data:`FILTERS`. A line must match at least one of
+            them; by default, every line is included.
+        exclude: One or several expressions or names, as for ``include``. A line must not match any of them.
+        time_limit: Seconds that one expression may take for one line. An expression that takes longer is
+            switched off, and a `log` message reports it.
+        max_line_bytes: As in :class:`LineProcessor`.
+        max_lines: As in :class:`LineProcessor`.
+
+    Raises:
+        UsageError: An expression or an option is not valid.
     """
 
     def __init__(
@@ -48,20 +56,15 @@ class LineFilter(LineProcessor):
         max_line_bytes: int = 1 << 16,
         max_lines: int = 1000,
     ) -> None:
-        super().__init__(max_line_bytes=max_line_bytes, max_lines=max_lines)
         wanted, unwanted = _sorted(include, exclude)
-        self._include = compiled(wanted, time_limit)
-        self._exclude = compiled(unwanted, time_limit)
-        self._time_limit = time_limit
+        self._include = [TimedRegex(pattern, time_limit=time_limit) for pattern in wanted]
+        self._exclude = [TimedRegex(pattern, time_limit=time_limit) for pattern in unwanted]
+        super().__init__(max_line_bytes=max_line_bytes, max_lines=max_lines)
 
-    def for_reader(self) -> LineFilter:
-        return LineFilter(
-            [expression.pattern for expression in self._include],
-            [expression.pattern for expression in self._exclude],
-            time_limit=self._time_limit,
-            max_line_bytes=self._max_line_bytes,
-            max_lines=self._max_lines,
-        )
+    def _reset(self) -> None:
+        super()._reset()
+        self._include = [expression.fresh() for expression in self._include]
+        self._exclude = [expression.fresh() for expression in self._exclude]
 
     def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
         logs: list[Message] = []
@@ -71,23 +74,15 @@ class LineFilter(LineProcessor):
         return [*logs, replace(message, data="".join(kept))] if kept else logs
 
     def _is_wanted(self, line: str, message: Message, logs: list[Message]) -> bool:
-        if any(_matches(expression, line, message, logs) for expression in self._exclude):
+        if any(expression.search(line, message, logs) for expression in self._exclude):
             return False
-        if any(_matches(expression, line, message, logs) for expression in self._include):
+        if any(expression.search(line, message, logs) for expression in self._include):
             return True
-        return all(expression.off for expression in self._include)  # without any, all are
-
-
-def _matches(expression: Expression, line: str, message: Message, logs: list[Message]) -> bool:
-    try:
-        return expression.search(line) is not None
-    except TimeoutError:
-        logs.append(expression.told(message))
-        return False
+        return all(expression.off for expression in self._include)  # also True if there are no expressions
 
 
 def _sorted(include: str | Iterable[str], exclude: str | Iterable[str]) -> tuple[list[str], list[str]]:
-    """Names replaced by their expressions, each on its side."""
+    """Return the expressions to include and to exclude, with names of filters replaced by expressions."""
     sides: tuple[list[str], list[str]] = ([], [])
     for given, side in ((include, 0), (exclude, 1)):
         for pattern in [given] if isinstance(given, str) else given:

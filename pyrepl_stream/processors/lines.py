@@ -1,4 +1,4 @@
-"""Whole lines, however the output was cut."""
+"""Processors of whole lines, however the output was split into messages."""
 
 from __future__ import annotations
 
@@ -7,106 +7,110 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from ..chain import listed
-from ..errors import UsageError
-from ..failures import Failures
-from ..messages import CompleteMessage, Message, OutputMessage
-from .text import TextProcessor
+from ..pipeline import listed
+from ..processor_errors import Failures
+from ..runtime.errors import UsageError
+from ..runtime.messages import CompleteMessage, Message, OutputMessage
+from ..runtime.text import utf8_size
+from ..runtime.validation import check_at_least_one, short_repr
+from .text import TextProcessor, beginning
 
 __all__ = ("LineProcessor", "Lines", "LinesState")
 
-# A carriage return ends a line that is drawn anew; with a line feed behind it, it is one line end.
-_LINES = re.compile(r"[^\r\n]*(?:\n|\r\n?)|[^\r\n]+")
+# A carriage return ends a line that is redrawn; together with a line feed it is one line end.
+split_lines = re.compile(r"[^\r\n]*(?:\n|\r\n?)|[^\r\n]+").findall
+"""Return the lines of a text, each with its end."""
 
 
 @dataclass
 class LinesState:
     """A line that has begun."""
 
-    pieces: list[str] = field(default_factory=list)  # what is held of it
+    pieces: list[str] = field(default_factory=list)  # the held text of the line
     size: int = 0  # bytes of UTF-8
-    passing: bool = False  # it is too long: its beginning was handed over
-    kept: bool = True  # whether anything was left of that beginning
-    returned: bool = False  # a carriage return was the last that came
+    passing: bool = False  # the line is too long, and its beginning was processed
+    kept: bool = True  # the beginning of the line was not dropped
+    returned: bool = False  # the held text ends with a carriage return
 
     def __bool__(self) -> bool:
         return bool(self.pieces) or self.passing
 
     def take(self) -> str:
+        """Return the held text, and clear it."""
         line = "".join(self.pieces)
         self.pieces, self.size, self.returned = [], 0, False
         return line
 
 
 class LineProcessor(TextProcessor[LinesState]):
-    """Hands whole lines to :meth:`_lines`, each with its line end as it was written.
+    """Calls :meth:`_lines` with whole lines, each with its line end as written.
 
-    A line ends with a line feed, a carriage return or both. The last one may have no end, when nothing
-    comes after it. Of a line of more than ``max_line_bytes`` bytes (of UTF-8, with its end) that many are
-    handed over, and count for the whole: what follows passes, unless nothing was left of them. At most
-    ``max_lines`` lines are handed over at a time. Raises :class:`UsageError`.
+    A line ends with a line feed, a carriage return or both. The last line of a stream may have no line end.
+
+    Args:
+        max_line_bytes: Maximum length of a line in bytes of UTF-8, including its end. Only this many bytes
+            of a longer line are processed; the rest of the line passes, unless those bytes were dropped.
+        max_lines: Maximum number of lines in one call of :meth:`_lines`.
+
+    Raises:
+        UsageError: An option is below 1.
     """
 
     def __init__(self, *, max_line_bytes: int = 1 << 16, max_lines: int = 1000) -> None:
         super().__init__()
-        for name, value in (("max_line_bytes", max_line_bytes), ("max_lines", max_lines)):
-            if value < 1:
-                raise UsageError(f"{name} is {value}, but must be at least 1")
+        check_at_least_one(max_line_bytes=max_line_bytes, max_lines=max_lines)
         self._max_line_bytes = max_line_bytes
         self._max_lines = max_lines
 
     @abstractmethod
     def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
-        """What comes of these lines, which ``message`` has completed."""
+        """Return the messages that replace ``lines``, which ``message`` has completed."""
 
     def _rest(self, message: OutputMessage, text: str) -> OutputMessage:
-        """Of a line that is too long, what passes behind its beginning."""
+        """Return the message for the rest of a line that is too long."""
         return replace(message, data=text)
 
     def _new_state(self) -> LinesState:
         return LinesState()
 
     def _read(self, state: LinesState, message: OutputMessage, data: str) -> Iterable[Message]:
-        lines = _LINES.findall(data)
-        rest = lines.pop() if lines and not lines[-1].endswith("\n") else ""
         messages: list[Message] = []
         if state.returned and data[:1] not in ("\n", ""):
-            messages += self._end(state, message)  # the carriage return was the line's end
-        if lines and state:
-            messages += self._add(state, message, lines.pop(0))
-            messages += self._end(state, message)
+            messages += self._end(state, message)  # the carriage return ended the line
+        lines = split_lines(data)
         whole: list[str] = []
-        for line in lines:
-            if len(line) > self._max_line_bytes // 4:  # UTF-8 has up to 4 bytes a character
-                messages += self._hand_over(whole, message)
-                messages += self._add(state, message, line)
-                messages += self._end(state, message)
-                whole = []
-            else:
+        for number, line in enumerate(lines, 1):
+            ended = number < len(lines) or line.endswith("\n")
+            # UTF-8 uses up to 4 bytes per character.
+            if ended and not state and len(line) <= self._max_line_bytes // 4:
                 whole.append(line)
-        messages += self._hand_over(whole, message)
-        if rest:
-            messages += self._add(state, message, rest)
-            state.returned = rest.endswith("\r")
-        return messages
+                continue
+            messages += self._process(whole, message)
+            whole = []
+            messages += self._add(state, message, line)
+            if ended:
+                messages += self._end(state, message)
+            else:
+                state.returned = line.endswith("\r")
+        return [*messages, *self._process(whole, message)]
 
     def _release(self, state: LinesState, last: OutputMessage, because: Message) -> Iterable[Message]:
         return self._end(state, last)
 
-    def _hand_over(self, lines: list[str], message: OutputMessage) -> list[Message]:
+    def _process(self, lines: list[str], message: OutputMessage) -> list[Message]:
         parts = range(0, len(lines), self._max_lines)
         return [one for at in parts for one in self._lines(lines[at : at + self._max_lines], message)]
 
     def _add(self, state: LinesState, message: OutputMessage, text: str) -> Iterable[Message]:
-        """Add to the line that has begun; what comes of it already, when it is too long."""
+        """Add text to the line that has begun. Once the line is too long, return the line's messages."""
         if state.passing:
             return [self._rest(message, text)] if state.kept else []
         state.pieces.append(text)
-        state.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        state.size += utf8_size(text)
         if state.size <= self._max_line_bytes:
             return []
         line = state.take()
-        begin = _beginning(line, self._max_line_bytes)
+        begin = beginning(line, self._max_line_bytes)
         messages = list(self._lines([begin], message))
         state.passing = True
         state.kept = any(isinstance(one, OutputMessage) for one in messages)
@@ -117,23 +121,12 @@ class LineProcessor(TextProcessor[LinesState]):
         return self._lines([state.take()], message) if state.pieces else []
 
 
-def _beginning(text: str, size: int) -> str:
-    """The characters that fit into ``size`` bytes, at least one."""
-    encoded = text.encode("utf-8", "surrogatepass")
-    while size > 0 and encoded[size : size + 1] and encoded[size] & 0xC0 == 0x80:
-        size -= 1  # within a character
-    return encoded[:size].decode("utf-8", "surrogatepass") or text[:1]
-
-
 class _Rest(OutputMessage):
-    """What is behind the beginning of a line that is too long."""
+    """The rest of a line that is too long."""
 
 
 class WholeLines(LineProcessor):
-    """Output by whole lines, at most ``max_lines`` in a message."""
-
-    def for_reader(self) -> WholeLines:
-        return WholeLines(max_line_bytes=self._max_line_bytes, max_lines=self._max_lines)
+    """Passes output in whole lines, at most ``max_lines`` per message."""
 
     def _lines(self, lines: list[str], message: OutputMessage) -> Iterable[Message]:
         return [replace(message, data="".join(lines))]
@@ -143,10 +136,17 @@ class WholeLines(LineProcessor):
 
 
 class Lines:
-    """Calls ``function`` with each line of output; what it returns takes the line's place.
+    """Replaces each line of output with the result of a function.
 
-    The line has its end. Text becomes output, a message or several stand as they are, None is nothing.
-    A line for which it raises passes, and a `log` says so. Options are those of :class:`LineProcessor`.
+    Args:
+        function: Called with each line, including its end. It returns text (which becomes output), a
+            message, several messages, or None to drop the line. If it raises an exception, the line passes
+            and a `log` message reports the exception.
+        max_line_bytes: As in :class:`LineProcessor`.
+        max_lines: As in :class:`LineProcessor`.
+
+    Raises:
+        UsageError: An argument is not valid.
     """
 
     def __init__(
@@ -157,28 +157,28 @@ class Lines:
         max_lines: int = 1000,
     ) -> None:
         if not callable(function):
-            raise UsageError(f"Lines needs a function that takes a line, not {type(function).__name__}")
-        self._function = function
+            raise UsageError(f"function must be a function that takes a line, not {short_repr(function)}")
         self._whole = WholeLines(max_line_bytes=max_line_bytes, max_lines=max_lines)
+        self._each = _EachLine(function)
 
     def for_reader(self) -> tuple[WholeLines, _EachLine]:
-        # What is held is not held by what calls the function, which may stall: nothing is lost with it.
-        return self._whole.for_reader(), _EachLine(self._function)
+        """Return the processors for one reader."""
+        # Two processors, so that held text is not lost if the function never returns.
+        return self._whole.for_reader(), _EachLine(self._each.function)
 
     def __call__(self, message: Message) -> Iterable[Message]:
-        """As its only reader."""
-        each = _EachLine(self._function)
-        return [made for one in self._whole(message) for made in each(one)]
+        """Process one message, for programs with a single reader."""
+        return [made for one in self._whole(message) for made in self._each(one)]
 
 
 class _EachLine:
-    """Calls a function with each line of messages that have whole ones."""
+    """Calls a function with each line of messages that contain whole lines."""
 
     def __init__(self, function: Callable[[str], str | Message | Iterable[Message] | None]) -> None:
-        self._function = function
+        self.function = function
         self.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
         self._failures = Failures(self.__qualname__)
-        self._kept: dict[tuple[str, str], bool] = {}  # of the last line, was anything left
+        self._kept: dict[tuple[str, str], bool] = {}  # True unless the last line was dropped
         if hasattr(function, "stall_timeout"):
             self.stall_timeout = function.stall_timeout
 
@@ -191,12 +191,12 @@ class _EachLine:
         elif not isinstance(message, OutputMessage) or isinstance(message.data, bytes):
             yield message
         else:
-            for line in _LINES.findall(message.data):
+            for line in split_lines(message.data):
                 yield from self._line(line, message)
 
     def _line(self, line: str, message: OutputMessage) -> list[Message]:
         try:
-            made = self._function(line)
+            made = self.function(line)
             messages = [replace(message, data=made)] if isinstance(made, str) else listed(made)
         except Exception as exc:
             messages = [*self._failures.logs(exc, message), replace(message, data=line)]

@@ -1,14 +1,13 @@
-"""Events from what lines say."""
+"""Events from lines of output that match expressions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..errors import UsageError
-from ..messages import EventMessage, LogMessage, Message, OutputMessage
-from .documents import event_of
-from .expressions import TIME_LIMIT, Expression
+from ..runtime.errors import UsageError
+from ..runtime.messages import EventMessage, Message, OutputMessage
+from .expressions import TIME_LIMIT, TimedRegex
 from .lines import LineProcessor
 from .strip_ansi import stripped
 
@@ -16,16 +15,25 @@ __all__ = ("PatternMatcher",)
 
 
 class PatternMatcher(LineProcessor):
-    """Lets all output pass, and makes `event` messages of what its lines match.
+    """Emits `event` messages for matches of expressions in lines of output.
 
-    Expressions (of the `regex` package) given by position: each named group that took part in a match
-    becomes an event of that name, with the text as its data. Given by keyword: the match becomes one
-    event of that name, with the texts of the named groups as its data. The first match in a line counts;
-    colours are not seen. With ``keep_text=False`` lines that match are taken out, and text is handed on
-    by whole lines.
+    Expressions use the syntax of the `regex` package. Only the first match in a line counts; colours are
+    ignored.
 
-    An expression that takes more than ``time_limit`` seconds for one line is switched off, and a `log`
-    says so. The other options are those of :class:`LineProcessor`. Raises :class:`UsageError`.
+    Args:
+        *patterns: Expressions. Each named group that takes part in the match becomes an event of that
+            name, with the group's text as its data.
+        keep_text: Pass all output immediately. If False, lines that match are left out, and text passes in
+            whole lines.
+        time_limit: Seconds that one expression may take for one line. An expression that takes longer is
+            switched off, and a `log` message reports it.
+        max_line_bytes: As in :class:`LineProcessor`.
+        max_lines: As in :class:`LineProcessor`.
+        **named: Expressions. The match becomes one event, which is named after the keyword and has the
+            texts of the named groups as its data.
+
+    Raises:
+        UsageError: An expression or an option is not valid.
     """
 
     def __init__(
@@ -37,31 +45,25 @@ class PatternMatcher(LineProcessor):
         max_lines: int = 1000,
         **named: str,
     ) -> None:
-        super().__init__(max_line_bytes=max_line_bytes, max_lines=max_lines)
         if not patterns and not named:
             raise UsageError(r"PatternMatcher needs an expression, such as r'loss=(?P<loss>[\d.]+)'")
-        self._patterns = [("", Expression(pattern, time_limit=time_limit)) for pattern in patterns]
+        self._patterns = [("", TimedRegex(pattern, time_limit=time_limit)) for pattern in patterns]
         for _, expression in self._patterns:
             if not expression.groups:
                 raise UsageError(
-                    f"{expression.pattern!r} has no named group, and so no name for its events: write "
-                    "(?P<name>...), or give it by keyword: PatternMatcher(name=...)"
+                    f"{expression.pattern!r} has no named group, which would name its events: write "
+                    "(?P<name>...), or pass it by keyword, PatternMatcher(name=...)"
                 )
-        self._patterns += [(name, Expression(text, time_limit=time_limit)) for name, text in named.items()]
+        self._patterns += [(name, TimedRegex(text, time_limit=time_limit)) for name, text in named.items()]
         self._keep_text = keep_text
-        self._time_limit = time_limit
+        super().__init__(max_line_bytes=max_line_bytes, max_lines=max_lines)
 
-    def for_reader(self) -> PatternMatcher:
-        return PatternMatcher(
-            *(expression.pattern for name, expression in self._patterns if not name),
-            keep_text=self._keep_text,
-            time_limit=self._time_limit,
-            max_line_bytes=self._max_line_bytes,
-            max_lines=self._max_lines,
-            **{name: expression.pattern for name, expression in self._patterns if name},
-        )
+    def _reset(self) -> None:
+        super()._reset()
+        self._patterns = [(name, expression.fresh()) for name, expression in self._patterns]
 
     def __call__(self, message: Message) -> Iterable[Message]:
+        """Process one message."""
         messages = super().__call__(message)
         if not self._keep_text:
             return messages
@@ -82,21 +84,15 @@ class PatternMatcher(LineProcessor):
         if text:
             yield replace(message, data="".join(text))
 
-    def _search(self, line: str, message: OutputMessage) -> tuple[list[EventMessage], list[LogMessage]]:
+    def _search(self, line: str, message: OutputMessage) -> tuple[list[Message], list[Message]]:
         plain = stripped(line).rstrip("\r\n")
-        events: list[EventMessage] = []
-        logs: list[LogMessage] = []
+        events: list[Message] = []
+        logs: list[Message] = []
         for name, expression in self._patterns:
-            try:
-                match = expression.search(plain)
-            except TimeoutError:
-                logs.append(expression.told(message))
-                continue
+            match = expression.search(plain, message, logs)
             if match is None:
                 continue
             groups = {group: match[group] for group in expression.groups}
-            if name:
-                events.append(event_of(message, name, groups))
-            else:
-                events += [event_of(message, *group) for group in groups.items() if group[1] is not None]
+            found = [(name, groups)] if name else [pair for pair in groups.items() if pair[1] is not None]
+            events += [EventMessage(*message.stamp, name=each, data=data) for each, data in found]
         return events, logs

@@ -1,4 +1,4 @@
-"""A label before each line, as several programs side by side need it."""
+"""A label before each line of output."""
 
 from __future__ import annotations
 
@@ -7,28 +7,35 @@ import string
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
-from ..errors import UsageError
-from ..messages import Message, OutputMessage
+from ..runtime.errors import UsageError
+from ..runtime.messages import Message, OutputMessage
+from ..runtime.validation import suggest
 from .lines import LineProcessor
 
 __all__ = ("Prefix",)
 
-_LONGEST = 1000  # characters of a prefix
+_LONGEST = 1000  # maximum characters of a prefix
 _LONGEST_FORMAT = 40
 _FIELDS = ("source", "stream", "time", "elapsed", "host")
 
 
 class Prefix(LineProcessor):
-    """Puts ``template`` before each line of output.
+    """Adds text before each line of output.
 
-    Its fields: ``{source}`` (the last part of the label, or the stream's name where there is none),
-    ``{stream}``, ``{time}`` (the message's, local; ``{time:%H:%M}`` takes the format of `strftime`),
-    ``{elapsed}`` (seconds since the execution's first message; ``{elapsed:.3f}``) and ``{host}``. Text
-    is handed on by whole lines, so that several sources do not mix in one. Options are those of
-    :class:`LineProcessor`. Raises :class:`UsageError` for a template that makes no sense.
+    Text passes in whole lines, so that different sources are not mixed within a line.
+
+    Args:
+        template: The text, with these fields: ``{source}`` (the last part of the source's label, or the
+            name of the stream if there is no source), ``{stream}``, ``{time}`` (the message's local time,
+            optionally with a `strftime` format: ``{time:%H:%M}``), ``{elapsed}`` (seconds since the first
+            message of the execution, optionally with a format: ``{elapsed:.3f}``) and ``{host}``.
+        max_line_bytes: As in :class:`LineProcessor`.
+        max_lines: As in :class:`LineProcessor`.
+
+    Raises:
+        UsageError: The template has an unknown field or cannot be filled in.
     """
 
     def __init__(
@@ -38,12 +45,13 @@ class Prefix(LineProcessor):
         _check(template)
         self._template = template
         self._host = platform.node() if "{host" in template else ""
-        self._started: dict[str, float] = {}  # the newest execution: when it began
 
-    def for_reader(self) -> Prefix:
-        return Prefix(self._template, max_line_bytes=self._max_line_bytes, max_lines=self._max_lines)
+    def _reset(self) -> None:
+        super()._reset()
+        self._started: dict[str, float] = {}  # by execution: the time of its first message
 
     def __call__(self, message: Message) -> Iterable[Message]:
+        """Process one message."""
         if message.execution_id not in self._started:
             self._started = {message.execution_id: message.timestamp}
         return super().__call__(message)
@@ -73,23 +81,21 @@ class _Formatter(string.Formatter):
 
 
 def _check(template: str) -> None:
-    """Raises :class:`UsageError` for what could not be filled in."""
-    known = ", ".join(f"{{{field}}}" for field in _FIELDS)
+    """Raise :class:`UsageError` for a template that cannot be filled in."""
     sample = {"source": "a", "stream": "b", "time": datetime.now(), "elapsed": 1.0, "host": "c"}
     try:
-        # Names alone: `{source.attribute}` would reach into objects.
+        # Only plain names are allowed: `{source.attribute}` would read attributes of objects.
         for _, name, how, _ in string.Formatter().parse(template):
             if how and ("{" in how or len(how) > _LONGEST_FORMAT):
-                raise ValueError(f"{how!r} is no format")
+                raise ValueError(f"{how!r} is not a format")
             if name is not None and name not in _FIELDS:
-                near = get_close_matches(name, _FIELDS, 1)
-                hint = f"did you mean {{{near[0]}}}? " if near else ""
-                raise UsageError(f"a prefix has no field {{{name}}}: {hint}known are {known}")
+                raise UsageError(f"a prefix has no field {name!r}; {suggest(name, _FIELDS)}")
         if len(_Formatter().vformat(template, (), sample)) > _LONGEST:
             raise ValueError(f"it is longer than {_LONGEST} characters")
     except (ValueError, TypeError, AttributeError, LookupError, OverflowError, MemoryError) as exc:
         if isinstance(exc, UsageError):
             raise
         raise UsageError(
-            f"the prefix {template!r} cannot be filled in: {exc} (known are {known}; {{{{ is a brace)"
+            f"the prefix {template!r} cannot be filled in: {exc}; its fields are {', '.join(_FIELDS)}, "
+            "and {{ stands for a brace"
         ) from exc

@@ -1,6 +1,6 @@
-"""Recordings that terminals and web pages can play: asciicast, version 2.
+"""Recordings of output that terminals and web pages can play: asciicast, version 2.
 
-The format is that of asciinema: a line of JSON with the size of the terminal, then a line
+This is the format of asciinema: a line of JSON with the size of the terminal, followed by a line
 ``[seconds, "o", text]`` for each output.
 """
 
@@ -11,8 +11,8 @@ import os
 import re
 from os import PathLike
 
-from ..messages import Message
-from ..process.command import DEFAULT_SIZE, check_size
+from ..runtime.messages import Message
+from ..runtime.process.command import DEFAULT_SIZE, check_size
 from .sink import FileSink, text_of
 
 __all__ = ("Recorder",)
@@ -21,11 +21,18 @@ _BARE_LINE_FEED = re.compile(r"(?<!\r)\n")
 
 
 class Recorder(FileSink):
-    """Records output with its times into an asciicast file, and lets all messages pass.
+    """Records output with its timing in an asciicast file, and passes all messages.
 
-    ``size`` is (rows, columns) of the terminal to play it on. Our terminals leave line feeds alone, and
-    players need a carriage return before each, so it is added. Bytes that are no UTF-8 become
-    replacement characters. Raises :class:`UsageError`, also for a file that cannot be written.
+    Players need a carriage return before each line feed; if the output has none, one is added. Bytes that
+    are not UTF-8 become replacement characters.
+
+    Args:
+        path: The file.
+        size: Rows and columns of the terminal in which the recording will be played.
+        title: Title of the recording.
+
+    Raises:
+        UsageError: The size is not valid, or the file cannot be written.
     """
 
     def __init__(
@@ -36,10 +43,11 @@ class Recorder(FileSink):
         self._title = title
         self._started: float | None = None
         self._elapsed = 0.0
-        self._returned = False  # the last character was a carriage return
+        self._returned = False  # the text so far ends with a carriage return
         super().__init__(path)
 
     def take(self, message: Message) -> None:
+        """Record one message."""
         data = text_of(message)
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         if self._started is None:
@@ -47,7 +55,7 @@ class Recorder(FileSink):
             self._write_line(self._header())
         if not text:
             return
-        # Clocks are set back, players go on.
+        # The clock may be set back, but times in a recording must not decrease.
         self._elapsed = max(self._elapsed, message.timestamp - self._started)
         shown = _BARE_LINE_FEED.sub("\r\n", text)
         if self._returned and text.startswith("\n"):
@@ -65,6 +73,6 @@ class Recorder(FileSink):
         return header
 
     def _write_line(self, value: object) -> None:
-        # ASCII, so that lone surrogates stand as they are. A whole line at a time, so that what is left of
-        # a recording that was cut off can be played.
+        # ASCII, whose escapes can represent lone surrogates. One whole line per write, so that an incomplete
+        # recording can still be played.
         self._write(json.dumps(value).encode("ascii") + b"\n")

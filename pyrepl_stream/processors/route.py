@@ -1,15 +1,17 @@
-"""Messages to those that want them."""
+"""Selected messages, passed to a callable."""
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..chain import is_async
-from ..errors import UsageError
-from ..messages import EventMessage, Message, MessageType
+from ..pipeline import is_async
+from ..runtime.errors import UsageError
+from ..runtime.messages import EventMessage, Message, MessageType
+from ..runtime.validation import check_choice, short_repr
 
 __all__ = ("Route",)
 
@@ -17,14 +19,20 @@ _TYPES = tuple(kind.value for kind in MessageType)
 
 
 class Route:
-    """Hands messages to ``sink``, plain or ``async``, when they are of the right kind; all of them pass.
+    """Calls ``sink`` with the messages that match, and passes all messages.
 
-    Each of ``types`` (`output`, `event`, ...), ``sources`` and ``names`` (of events) is one or several;
-    an empty one takes all. Sources and names may have the wildcards ``*`` and ``?``. With
-    ``take=True`` what the sink gets does not pass. A `complete` always does.
+    Each of ``types``, ``sources`` and ``names`` is one string or several; if empty, it matches all messages.
 
-    A sink may have ``close()``, ``never_waits`` and ``stall_timeout`` as a processor may. Raises
-    :class:`UsageError`.
+    Args:
+        sink: A function that takes a message, plain or ``async``. It may have the attributes ``close()``,
+            ``never_waits`` and ``stall_timeout``, like a processor.
+        types: Types of messages, such as `output`.
+        sources: Labels of sources, with the wildcards ``*`` and ``?``.
+        names: Names of events, with the same wildcards.
+        take: Do not pass the messages that the sink receives, except `complete`.
+
+    Raises:
+        UsageError: The sink cannot be called, or a type is unknown.
     """
 
     def __init__(
@@ -37,28 +45,35 @@ class Route:
         take: bool = False,
     ) -> None:
         if not callable(sink):
-            raise UsageError(f"a sink is a function that takes a message, not {type(sink).__name__}")
-        self._sink = sink
+            raise UsageError(f"sink must be a function that takes a message, not {short_repr(sink)}")
+        self._set_sink(sink)
         self._types = frozenset(str(getattr(kind, "value", kind)) for kind in _several(types))
         self._sources = _several(sources)
         self._names = _several(names)
         self._take = take
-        for kind in self._types.difference(_TYPES):
-            raise UsageError(f"there is no message type {kind!r}: known are {', '.join(_TYPES)}")
+        for kind in self._types:
+            check_choice("message type", kind, _TYPES)
+
+    def _set_sink(self, sink: Any) -> None:
+        self._sink = sink
         self.is_async = is_async(sink)
         self.never_waits = bool(getattr(sink, "never_waits", False))
         if hasattr(sink, "stall_timeout"):
             self.stall_timeout = sink.stall_timeout
 
     def for_reader(self) -> Route:
+        """Return a route to a new sink for this reader, if the sink can make one."""
         if not hasattr(self._sink, "for_reader"):
             return self
         sink = self._sink.for_reader()
-        if isinstance(sink, tuple):  # several in one: they are called as the one they are
+        if isinstance(sink, tuple):  # a sink of several processors, such as `Lines`, is called as a whole
             return self
-        return Route(sink, types=self._types, sources=self._sources, names=self._names, take=self._take)
+        reader = copy.copy(self)
+        reader._set_sink(sink)
+        return reader
 
     def __call__(self, message: Message) -> Message | None | Awaitable[Message | None]:
+        """Process one message."""
         if not self._wants(message):
             return message
         sent = self._sink(message)
@@ -66,6 +81,7 @@ class Route:
         return _after(sent, passes) if inspect.isawaitable(sent) else passes
 
     def close(self) -> None:
+        """Close the sink."""
         getattr(self._sink, "close", bool)()
 
     def _wants(self, message: Message) -> bool:

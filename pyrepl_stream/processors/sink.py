@@ -1,4 +1,4 @@
-"""What is written somewhere is written once, however many readers an execution has."""
+"""Base classes of processors that write each message once, however many readers an execution has."""
 
 from __future__ import annotations
 
@@ -7,41 +7,42 @@ from abc import ABC, abstractmethod
 from os import PathLike
 from typing import IO
 
-from ..errors import UsageError
-from ..messages import GapMessage, Message, OutputMessage
+from ..runtime.errors import UsageError
+from ..runtime.messages import GapMessage, Message, OutputMessage
 
 __all__ = ("Sink", "FileSink")
 
-_REMEMBERED = 1000  # executions
+_REMEMBERED = 1000  # executions whose place is remembered
 
 _Place = tuple[int, int]
-"""A sequence number, and how many messages have had it: what processors derive shares that of its origin."""
+"""A sequence number, and a count, since all messages derived from one message have its sequence number."""
 _NOWHERE = (0, 0)
 
 
 class Sink(ABC):
-    """Takes messages, and lets all of them pass.
+    """Processor that takes each message once, and passes all messages.
 
-    Each reader offers it what it reads. A message is taken from the reader that comes with it first, so
-    readers may come and go and overtake one another.
+    Each reader of an execution offers every message to the sink, which takes the message from the first
+    reader that offers it. So readers may start, stop and overtake one another.
     """
 
     def __init__(self) -> None:
-        self._taking = threading.Lock()  # guards _newest, and is held while a message is taken
-        self._newest: dict[str, _Place] = {}  # by execution: the last message that was taken
+        self._taking = threading.Lock()  # guards _newest; held while a message is taken
+        self._newest: dict[str, _Place] = {}  # by execution: the place of the last message taken
 
     @abstractmethod
     def take(self, message: Message) -> None:
         """Take one message. Called by one thread at a time."""
 
-    def close(self) -> None:  # noqa: B027  # not every sink has something to do
-        """Nothing comes for now; more may come later."""
+    def close(self) -> None:  # noqa: B027  # optional
+        """Release resources. More messages may follow."""
 
     def for_reader(self) -> _Feed:
+        """Return a processor that offers a reader's messages to this sink."""
         return _Feed(self)
 
     def __call__(self, message: Message) -> Message:
-        """As its only reader."""
+        """Take one message, for programs with a single reader."""
         with self._taking:
             self.take(message)
         return message
@@ -51,13 +52,13 @@ class Sink(ABC):
             if message.sequence and place <= self._newest.get(message.execution_id, _NOWHERE):
                 return
             self._newest.pop(message.execution_id, None)
-            self._newest[message.execution_id] = place  # the newest execution last
+            self._newest[message.execution_id] = place  # keeps the newest execution last
             if len(self._newest) > _REMEMBERED:
                 del self._newest[next(iter(self._newest))]
             self.take(message)
 
-    def _leave(self) -> None:
-        if self._taking.acquire(blocking=False):  # else somebody else goes on, or never returns
+    def _close_unless_taking(self) -> None:
+        if self._taking.acquire(blocking=False):  # otherwise another reader uses the sink, or its call hangs
             try:
                 self.close()
             finally:
@@ -65,12 +66,12 @@ class Sink(ABC):
 
 
 class _Feed:
-    """What one reader offers to a sink."""
+    """Offers the messages of one reader to a sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._places: dict[str, _Place] = {}  # by execution: the message that came last
-        self.__qualname__ = type(sink).__qualname__  # for what there is to say of failures
+        self._places: dict[str, _Place] = {}  # by execution: the place of the last message
+        self.__qualname__ = type(sink).__qualname__  # names the sink in reports of failures
         if hasattr(sink, "stall_timeout"):
             self.stall_timeout = sink.stall_timeout
 
@@ -82,13 +83,20 @@ class _Feed:
         return message
 
     def close(self) -> None:
-        self._sink._leave()
+        self._sink._close_unless_taking()
 
 
 class FileSink(Sink):
-    """A sink that writes to a file, without a buffer: what was taken is there.
+    """A sink that writes to a file without a buffer, so that the file contains every message taken.
 
-    The file is made, and emptied unless ``append``, at once. Raises :class:`UsageError` where it cannot be.
+    The file is opened immediately.
+
+    Args:
+        path: The file.
+        append: Append to the file, rather than replace its contents.
+
+    Raises:
+        UsageError: The file cannot be written.
     """
 
     _file: IO[bytes] | None = None
@@ -98,11 +106,12 @@ class FileSink(Sink):
         self.path = path
         try:
             self._file = open(path, "ab" if append else "wb", buffering=0)
-        except (OSError, ValueError) as exc:  # a NUL in the name is a ValueError
+        except (OSError, ValueError) as exc:  # a NUL in the name raises ValueError
             why = exc.strerror if isinstance(exc, OSError) else str(exc)
             raise UsageError(f"{path} cannot be written: {why}") from exc
 
     def close(self) -> None:
+        """Close the file. A later message opens it again."""
         file, self._file = self._file, None
         if file is not None:
             file.close()
@@ -118,10 +127,9 @@ class FileSink(Sink):
 
 
 def text_of(message: Message) -> str | bytes:
-    """What a file of output has for a message: its text, and a note where some of it is missing."""
+    """Return the text or bytes of output, a note for a `gap`, and nothing for other messages."""
     if isinstance(message, OutputMessage):
         return message.data
     if isinstance(message, GapMessage):
-        size = "some" if message.bytes is None else f"{message.bytes:,}"
-        return f"\n[{size} bytes of output are missing: {message.reason}]\n"
+        return f"\n[{message.text}]\n"
     return ""

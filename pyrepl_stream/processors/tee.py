@@ -1,11 +1,11 @@
-"""Output into a file, as it happens."""
+"""Output written to a file as it arrives."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from os import PathLike
 
-from ..messages import Message, OutputMessage, StreamType
+from ..runtime.messages import Message, OutputMessage, StreamType
 from .sink import FileSink, text_of
 from .strip_ansi import StripAnsi
 
@@ -13,10 +13,16 @@ __all__ = ("Tee",)
 
 
 class Tee(FileSink):
-    """Writes output into a file, byte for byte, and lets all messages pass.
+    """Writes output to a file, byte for byte, and passes all messages. A `gap` is written as a note.
 
-    With ``colour=False`` the file gets no escape sequences. ``streams`` is `stdout`, `stderr` or both. A
-    `gap` leaves a note. Raises :class:`UsageError` for a file that cannot be written.
+    Args:
+        path: The file.
+        append: Append to the file, rather than replace its contents.
+        colour: If False, write no escape sequences.
+        streams: `stdout`, `stderr` or both.
+
+    Raises:
+        UsageError: The file cannot be written.
     """
 
     def __init__(
@@ -32,6 +38,7 @@ class Tee(FileSink):
         super().__init__(path, append=append)
 
     def take(self, message: Message) -> None:
+        """Write one message."""
         for one in [message] if self._strip is None else self._strip(message):
             if isinstance(one, OutputMessage) and one.stream not in self._streams:
                 continue

@@ -1,13 +1,14 @@
-"""What processors of text have in common: a state for each stream, and when nothing is held back any more."""
+"""The base class of text processors: it keeps one state per stream, and releases held text when it must."""
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
-from ..messages import (
+from ..runtime.messages import (
     CompleteMessage,
     GapMessage,
     InputRequestMessage,
@@ -16,55 +17,62 @@ from ..messages import (
     StreamType,
 )
 
-__all__ = ("TextProcessor",)
-
 State = TypeVar("State")
 _Key = tuple[str, StreamType, str]
 
 
 class TextProcessor(ABC, Generic[State]):
-    """Reads the text of each execution, stream and source by itself; other messages pass.
+    """Processor that reads the text of each execution, stream and source separately; other messages pass.
 
-    A subclass may hold text back in its state. It is asked to let go of it before a `complete`, a `gap`
-    (the rest of what has begun may be missing) and an `input_request` (whose prompt is to be seen).
-    Nothing is held back after `complete`, as nobody would release it. What is released has the
-    sequence number of what released it, so that numbers never fall.
+    A subclass may hold text back in its state. It must release the text before a `complete`, a `gap` (the
+    rest of the held text may be missing) and an `input_request` (whose prompt must appear). No text is held
+    after `complete`, since nothing would release it. Released text has the sequence number of the message
+    that released it, so numbers never decrease.
     """
 
     never_waits: ClassVar[bool] = True
     _goes_on: ClassVar[tuple[type[Message], ...]] = ()
-    """Kinds of message that release what is held, and behind which the stream's state goes on."""
+    """Types of messages that release held text, but do not discard the stream's state."""
 
     def __init__(self) -> None:
-        self._states: dict[_Key, State] = {}
-        self._last: dict[_Key, OutputMessage] = {}  # of those that have a state
-        self._completed: tuple[str, int] | None = None  # execution and sequence
+        self._reset()
 
-    @abstractmethod
-    def for_reader(self) -> TextProcessor[State]:
-        """One with the same options and a state of its own."""
+    def _reset(self) -> None:
+        """Reset to the state of a new reader. A subclass that has its own state extends this."""
+        self._states: dict[_Key, tuple[State, OutputMessage]] = {}  # with the stream's newest message
+        self._completed: tuple[str, int] | None = None  # execution and number of the last `complete`
+
+    def for_reader(self) -> Self:
+        """Return a processor with the same options and its own state."""
+        reader = copy.copy(self)
+        reader._reset()
+        return reader
 
     # -- for subclasses ------------------------------------------------------------------------
 
     @abstractmethod
     def _new_state(self) -> State:
-        """The state of a stream before its first text. States that are false are forgotten."""
+        """Return the state of a stream before its first text. A state that is false is discarded."""
 
     @abstractmethod
     def _read(self, state: State, message: OutputMessage, data: str) -> Iterable[Message]:
-        """What comes of the stream's next text, which is ``message.data``."""
+        """Process the stream's next text, which is ``message.data``."""
 
     def _read_bytes(self, state: State, message: OutputMessage) -> Iterable[Message]:
-        """What comes of bytes that are no UTF-8. They end what was begun."""
+        """Process bytes that are not UTF-8, after releasing the held text."""
         return [*self._release(state, message, message), message]
 
     def _release(self, state: State, last: OutputMessage, because: Message) -> Iterable[Message]:
-        """Let go of what is held; ``last`` is the newest output, with the number of ``because``."""
+        """Release held text, because of the message ``because``.
+
+        ``last`` is the stream's newest output, but has the sequence number of ``because``.
+        """
         return ()
 
     # -- for readers ---------------------------------------------------------------------------
 
     def __call__(self, message: Message) -> Iterable[Message]:
+        """Process one message."""
         if isinstance(message, OutputMessage):
             return self._output(message)
         if isinstance(message, (CompleteMessage, GapMessage, InputRequestMessage)):
@@ -75,9 +83,9 @@ class TextProcessor(ABC, Generic[State]):
 
     def _output(self, message: OutputMessage) -> Iterable[Message]:
         key = (message.execution_id, message.stream, message.source)
-        state = self._states.pop(key, None)
-        if state is None or 0 < message.sequence < self._last[key].sequence:
-            state = self._new_state()  # it begins, or another read of the same execution does
+        state, last = self._states.pop(key, (None, message))
+        if state is None or 0 < message.sequence < last.sequence:
+            state = self._new_state()  # the stream begins, or is read again from its start
         if isinstance(message.data, bytes):
             messages = self._read_bytes(state, message)
         else:
@@ -86,19 +94,25 @@ class TextProcessor(ABC, Generic[State]):
         if message.execution_id == ended[0] and message.sequence > ended[1]:
             messages = [*messages, *self._release(state, message, message)]
         if state:
-            self._states[key] = state
-            self._last[key] = message
-        else:
-            self._last.pop(key, None)
+            self._states[key] = state, message
         return messages
 
     def _release_all(self, because: Message) -> Iterable[Message]:
-        """Of all streams of the execution, in the order of their last output."""
+        """Release the held text of all streams of the execution, in the order of their last output."""
         ended = [key for key in self._states if key[0] == because.execution_id]
         messages: list[Message] = []
-        for key in sorted(ended, key=lambda key: self._last[key].sequence):
-            state, last = self._states.pop(key), replace(self._last.pop(key), sequence=because.span_start)
+        for key in sorted(ended, key=lambda key: self._states[key][1].sequence):
+            state, last = self._states.pop(key)
+            last = replace(last, sequence=because.span_start)
             messages += self._release(state, last, because)
             if state and isinstance(because, self._goes_on):
-                self._states[key], self._last[key] = state, last
+                self._states[key] = state, last
         return messages
+
+
+def beginning(text: str, size: int) -> str:
+    """Return the first characters of ``text``, at least one, that fit into ``size`` bytes of UTF-8."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    while size > 0 and encoded[size : size + 1] and encoded[size] & 0xC0 == 0x80:
+        size -= 1  # the position is within a character
+    return encoded[:size].decode("utf-8", "surrogatepass") or text[:1]

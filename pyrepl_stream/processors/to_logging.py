@@ -1,4 +1,4 @@
-"""Output as records of the standard library's `logging`."""
+"""Output as log records of the standard library's `logging` module."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from ..messages import (
+from ..runtime.messages import (
     CompleteMessage,
     ErrorMessage,
     EventMessage,
@@ -16,7 +16,7 @@ from ..messages import (
     OutputMessage,
     StreamType,
 )
-from .lines import WholeLines
+from .lines import WholeLines, split_lines
 from .sink import Sink
 from .strip_ansi import stripped
 
@@ -28,11 +28,16 @@ _LEVELS: Mapping[StreamType, int] = MappingProxyType(
 
 
 class ToLogging(Sink):
-    """Logs each line of output as ``Remote | line``, and lets all messages pass.
+    """Logs each line of output as ``Remote | line``, and passes all messages.
 
-    Records have the attributes ``execution_id``, ``sequence`` and ``source``. Lines that are drawn anew
-    are left out, colours are taken out. ``levels`` is the level of each stream; `log` messages keep
-    their own, errors are errors, and a `complete` is one unless it was a success.
+    Records have the attributes ``execution_id``, ``sequence`` and ``source``. Lines are logged without
+    colours, and redrawn lines only in their last state. `log` messages keep their level. Errors are logged
+    with the level ``ERROR``, as is a `complete` unless the execution succeeded.
+
+    Args:
+        logger: The logger, or its name.
+        levels: The level of each stream (default: ``INFO`` for stdout, ``WARNING`` for stderr).
+        label: Text before each line.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class ToLogging(Sink):
         self._lines = WholeLines()
 
     def take(self, message: Message) -> None:
+        """Log one message."""
         for one in self._lines(message):
             for level, text in self._records(one):
                 if self._logger.isEnabledFor(level):
@@ -58,20 +64,19 @@ class ToLogging(Sink):
 
     def _records(self, message: Message) -> Iterable[tuple[int, str]]:
         if isinstance(message, OutputMessage):
-            *ended, rest = message.text.split("\n")
-            for line in (*(line.removesuffix("\r") for line in ended), rest):
-                shown = stripped(line.rpartition("\r")[2])
+            for line in split_lines(message.text):
+                shown = "" if line.endswith("\r") else stripped(line.rstrip("\r\n"))
                 if shown:
                     yield self._levels[message.stream], shown
         elif isinstance(message, LogMessage):
             level = logging.getLevelNamesMapping().get(message.level, logging.INFO)
             yield level, f"{message.logger}: {message.text}" if message.logger else message.text
         elif isinstance(message, ErrorMessage):
-            yield logging.ERROR, "\n".join(message.traceback) or f"{message.name}: {message.value}"
+            yield logging.ERROR, stripped("\n".join(message.traceback)) or f"{message.name}: {message.value}"
         elif isinstance(message, EventMessage):
             yield logging.INFO, f"{message.name}: {message.data!r}"
         elif isinstance(message, GapMessage):
-            yield logging.WARNING, f"{message.bytes} bytes of output are missing: {message.reason}"
+            yield logging.WARNING, message.text
         elif isinstance(message, CompleteMessage):
             how = f"{message.status} after {message.duration:.2f} s"
             why = f": {message.error}" if message.error else ""

@@ -1,4 +1,4 @@
-"""Safe loading of one YAML document, as plain data."""
+"""Safe loading of one YAML document, as data that JSON can hold."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
-__all__ = ("LARGEST", "load")
-
-_DEEPEST = 200  # levels
-_MOST_NODES = 100_000  # each alias counts as much as what it stands for
-_LONGEST_NUMBER = 4300  # characters; sexagesimals of more would take quadratic time
+_DEEPEST = 200  # maximum levels
+_MOST_NODES = 100_000  # an alias counts as the nodes that it refers to
+_LONGEST_NUMBER = 4300  # characters; longer sexagesimal numbers would take quadratic time
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LARGEST = 1 << 20 if hasattr(yaml, "CSafeLoader") else 1 << 15
-"""Bytes of a document. The parser in Python is 30 times slower; for either the aim is a second at worst."""
+"""Default limit for a document in bytes. Loading takes up to a second; Python's parser is 30 times slower."""
 
 
 def load(text: str) -> dict[str, Any] | list[Any] | None:
-    """The document's data; None where it stays text."""
+    """Return the data of a document; None if ``text`` is not YAML, or neither a mapping nor a sequence."""
     try:
         _check_size(yaml.parse(text, Loader=_LOADER))
         data = _plain(yaml.compose(text, Loader=_LOADER), 1)
@@ -32,9 +30,9 @@ def load(text: str) -> dict[str, Any] | list[Any] | None:
 
 
 def _check_size(events: Iterator[Any]) -> None:
-    """Before anything is made of them. Raises :class:`ValueError`."""
-    sizes: dict[str, int] = {}  # of nodes with an anchor, those that are whole
-    begun: list[tuple[str, int]] = []
+    """Raise ValueError for a document that is too large or too deep, before it is composed."""
+    sizes: dict[str, int] = {}  # by anchor: the sizes of complete nodes
+    begun: list[tuple[str, int]] = []  # open collections: the anchor, and the number of nodes before it
     nodes = 0
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
@@ -42,7 +40,7 @@ def _check_size(events: Iterator[Any]) -> None:
             sizes[anchor] = nodes - before
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                raise ValueError("an alias of nothing, or of a node that it is in")
+                raise ValueError("an alias of an unknown node, or of one that contains it")
             nodes += sizes[event.anchor]
         elif isinstance(event, yaml.NodeEvent):
             sizes.pop(event.anchor or "", None)
@@ -56,9 +54,9 @@ def _check_size(events: Iterator[Any]) -> None:
 
 
 def _plain(node: yaml.Node | None, level: int) -> Any:
-    """As JSON has it. Raises :class:`ValueError` and :class:`yaml.YAMLError`."""
+    """Return the node as data that JSON can hold. Raises ValueError or YAMLError if it is not such data."""
     if level > _DEEPEST and not isinstance(node, yaml.ScalarNode):
-        raise ValueError("too many levels")  # with those of aliases
+        raise ValueError("too many levels")  # including levels that aliases add
     kind = node.tag.removeprefix(_YAML) if node is not None else ""
     if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
         return _scalar(node, kind)
@@ -69,13 +67,13 @@ def _plain(node: yaml.Node | None, level: int) -> Any:
     if isinstance(node, yaml.MappingNode) and kind == "map":
         _MAKER.flatten_mapping(node)  # merge keys: `<<`
         return {_key(key): _plain(value, level + 1) for key, value in node.value}
-    raise ValueError("no plain data")
+    raise ValueError("not plain data")
 
 
 def _key(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode) or node.tag.removeprefix(_YAML) not in _SCALARS:
         raise ValueError("a collection as a key")
-    return str(node.value)  # as it is written: `on` and `1.10` are keys of many files
+    return str(node.value)  # as written: `on` and `1.10` are keys in many files
 
 
 def _scalar(node: yaml.ScalarNode, kind: str) -> Any:
@@ -85,7 +83,7 @@ def _scalar(node: yaml.ScalarNode, kind: str) -> Any:
     try:
         value = _SCALARS[kind](node)
     except (yaml.YAMLError, ValueError, LookupError, ArithmeticError):
-        return written  # `2001-99-99`
+        return written  # such as `2001-99-99`
     if isinstance(value, float):
         return value if math.isfinite(value) else written
     if isinstance(value, datetime.date):

@@ -1,4 +1,4 @@
-"""Profiles: how a command-line tool is called, and what reads its output, under one name."""
+"""Profiles: named descriptions of command-line tools, with their flags and output processors."""
 
 from .files import find_profile, load_profiles
 from .profile import Profile

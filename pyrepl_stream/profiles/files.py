@@ -1,42 +1,54 @@
-"""Profiles as data in TOML: those built in, beside this file, and the user's, in their config directory.
+"""Reads profiles from TOML files: the built-in profiles next to this module, and the user's profiles.
 
-One of the user's of the same name replaces the whole of ours.
+A user's profile replaces the whole built-in profile of the same name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
-from ..config import parse, read_user_file, shown, user_file, way_out
-from ..errors import UsageError
-from ..process.activity import KINDS
+from ..config.files import parse, read_user_file, user_file
 from ..processors import PROCESSORS
+from ..runtime.errors import UsageError
+from ..runtime.process.command import STDERR
+from ..runtime.process.idle import KINDS
+from ..runtime.validation import short_repr, suggest
 from .profile import Profile
 
 __all__ = ("find_profile", "load_profiles")
 
 _FILE = "profiles.toml"
-_LONGEST_TIME = 1e9  # seconds; waits overflow with more
+_MAX_SECONDS = 1e9  # longer waits overflow
 
 
 def find_profile(name: str) -> Profile:
-    """The profile of that name. Raises :class:`UsageError`."""
+    """Return the profile with this name.
+
+    Raises:
+        UsageError: There is no such profile, or the user's file is invalid.
+    """
     profiles = load_profiles()
     if name not in profiles:
-        hint = way_out(name, profiles)
-        raise UsageError(f"there is no profile {name!r}{hint}; yours go into {user_file(_FILE)}")
+        raise UsageError(
+            f"there is no profile {name!r}; {suggest(name, profiles)} (add your own to {user_file(_FILE)})"
+        )
     return profiles[name]
 
 
 def load_profiles() -> dict[str, Profile]:
-    """All profiles, read anew: those built in, and the user's. Raises :class:`UsageError`."""
-    ours = files(__package__).joinpath(_FILE)
+    """Read the built-in profiles and the user's profiles; return them by name.
+
+    Raises:
+        UsageError: The user's file is invalid.
+    """
+    built_in = files(__package__).joinpath(_FILE)
     path = user_file(_FILE)
     return {
-        **_profiles(parse(ours.read_text("utf-8"), str(ours)), str(ours)),
+        **_profiles(parse(built_in.read_text("utf-8"), str(built_in)), str(built_in)),
         **_profiles(read_user_file(path), str(path)),
     }
 
@@ -46,166 +58,158 @@ def _profiles(tables: Mapping[str, Any], file: str) -> dict[str, Profile]:
     for name, table in tables.items():
         try:
             profiles[name] = _profile(name, table)
-        except _Mistake as exc:
+        except _InvalidKeyError as exc:
             raise UsageError(f"{file}: profile {name!r}: {exc}") from None
     return profiles
 
 
-class _Mistake(Exception):
-    """What is wrong with a profile; file and name are put before it."""
+class _InvalidKeyError(Exception):
+    """Raised with a description of an invalid key; the file and the profile's name are added later."""
+
+
+def _require(fits: bool, problem: str) -> None:
+    if not fits:
+        raise _InvalidKeyError(problem)
 
 
 def _profile(name: str, table: Any) -> Profile:
-    if not isinstance(table, dict):
-        raise _Mistake(f"it is {shown(table)}, but must be a table: begin a profile with [name]")
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise _Mistake("a name has only letters, digits, '-' and '_'")
+    _require(
+        isinstance(table, dict), f"must be a table, not {short_repr(table)}: begin a profile with [name]"
+    )
+    _require(
+        re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None,
+        "the name may only contain letters, digits, '-' and '_'",
+    )
     values: dict[str, Any] = {}
     for key, value in table.items():
-        if key not in _KEYS:
-            raise _Mistake(f"there is no key {key!r}{way_out(key, _KEYS)}")
+        _require(key in _KEYS, f"unknown key {key!r}; {suggest(key, _KEYS)}")
         try:
             values[key] = _KEYS[key](value)
-        except _Mistake as exc:
-            raise _Mistake(f"`{key}` {exc}") from None
-    if "command" not in values:
-        raise _Mistake('`command` is missing: give the words before the flags, such as command = ["tool"]')
+        except _InvalidKeyError as exc:
+            raise _InvalidKeyError(f"`{key}` {exc}") from None
+    example = 'such as command = ["tool"]'
+    _require("command" in values, f"`command` is missing: give the words before the flags, {example}")
     profile = Profile(name, **values)
-    if profile.stderr == "pty" and not profile.pty:
-        raise _Mistake('`stderr` is "pty", which needs pty = true')
-    if "files" in profile.activity and not profile.watch:
-        raise _Mistake('`activity` has "files", which needs `watch` to say which')
+    _require(profile.pty or profile.stderr != "pty", '`stderr` "pty" needs pty = true')
+    watches = bool(profile.watch) or "files" not in profile.activity
+    _require(watches, '`activity` "files" needs the paths to watch in `watch`')
     return profile
 
 
 def _text(value: Any, example: str) -> str:
-    if not isinstance(value, str):
-        raise _Mistake(f"has {shown(value)}, where there must be text, such as {example}")
-    if "\0" in value:
-        raise _Mistake(f"has a NUL character, which cannot be passed ({shown(value)}): remove it")
-    return value
+    shown = short_repr(value)
+    _require(isinstance(value, str), f"contains {shown}, but must contain text, such as {example}")
+    _require("\0" not in value, f"contains a NUL character ({shown}), which cannot be passed: remove it")
+    return str(value)
 
 
 def _words(value: Any, example: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise _Mistake(f"is {shown(value)}, but must be a list of words, such as {example}")
+    fits = isinstance(value, list) and len(value) > 0
+    _require(fits, f"must be a list of words, such as {example}, not {short_repr(value)}")
     return tuple(_text(word, example) for word in value)
+
+
+def _table(value: Any, example: str) -> Mapping[str, Any]:
+    _require(isinstance(value, dict), f"must be a table, such as {{ {example} }}, not {short_repr(value)}")
+    return dict(value)
+
+
+def _item(read: Callable[[Any, str], Any], name: str, value: Any, example: str) -> Any:
+    """Parse a value of a table with ``read``; its errors also name the value's key."""
+    try:
+        return read(value, example)
+    except _InvalidKeyError as exc:
+        raise _InvalidKeyError(f"at {name!r} {exc}") from None
 
 
 def _command(value: Any) -> tuple[str, ...]:
     words = _words(value, '["tool", "run"]')
-    if not words[0].strip():
-        raise _Mistake('begins with an empty word, but must begin with a program, such as ["tool", "run"]')
+    begins = bool(words[0].strip())
+    _require(begins, 'begins with an empty word: begin with a program, such as ["tool", "run"]')
     return words
 
 
 def _flags(value: Any) -> tuple[tuple[str, ...], ...]:
     example = '[["--format", "json"], ["--verbose"]]'
-    if not isinstance(value, list) or not all(isinstance(group, list) for group in value):
-        raise _Mistake(f"is {shown(value)}, but must be a list of flags with their values: {example}")
+    fits = isinstance(value, list) and all(isinstance(group, list) for group in value)
+    wanted = f"must be a list of flags with their values, such as {example}"
+    _require(fits, f"{wanted}, not {short_repr(value)}")
     groups = tuple(_words(group, '["--verbose"]') for group in value)
     for first, *_ in groups:
-        if not first.startswith("-"):
-            raise _Mistake(f"has a list that begins with {shown(first)}, which is no flag: {example}")
+        is_flag = first.startswith("-")
+        _require(is_flag, f"contains {short_repr(first)}, which is not a flag: write {example}")
     return groups
 
 
 def _options(value: Any) -> dict[str, tuple[str, ...]]:
     example = 'model = ["--model", "{value}"]'
-    if not isinstance(value, dict):
-        raise _Mistake(f"is {shown(value)}, but must be a table, such as {{ {example} }}")
     options: dict[str, tuple[str, ...]] = {}
-    for name, words in value.items():
-        try:
-            options[name] = _words(words, '["--model", "{value}"]')
-        except _Mistake as exc:
-            raise _Mistake(f"at {name!r} {exc}") from None
-        if not any("{value}" in word for word in options[name]):
-            raise _Mistake(f"at {name!r} has no {{value}}, so what is given would be lost: write {example}")
+    for name, words in _table(value, example).items():
+        options[name] = _item(_words, name, words, '["--model", "{value}"]')
+        takes_value = any("{value}" in word for word in options[name])
+        _require(
+            takes_value, f"at {name!r} lacks {{value}}, the place of the option's value: write {example}"
+        )
     return options
 
 
-def _processors(value: Any) -> tuple[str, ...]:
-    return _names(value, PROCESSORS) if value != [] else ()
-
-
-def _activity(value: Any) -> tuple[str, ...]:
-    return _names(value, KINDS)
-
-
-def _names(value: Any, known: Collection[str]) -> tuple[str, ...]:
+def _names(value: Any, known: Collection[str], *, may_be_empty: bool = False) -> tuple[str, ...]:
+    if may_be_empty and value == []:
+        return ()
     names = _words(value, f'["{next(iter(known))}"]')
     for name in names:
-        if name not in known:
-            raise _Mistake(f"has {name!r}{way_out(name, known)}")
+        _require(name in known, f"contains {name!r}; {suggest(name, known)}")
     return names
 
 
 def _watch(value: Any) -> tuple[str, ...]:
     paths = _words(value, '["~/.tool/tasks/<new>"]') if value != [] else ()
+    rule = "<new> may only be the last component, as in ~/.tool/tasks/<new>"
     for path in paths:
-        if not path.strip():
-            raise _Mistake("has an empty path: remove it")
-        if "<new>" in path and (path.count("<new>") > 1 or not path.endswith("/<new>")):
-            raise _Mistake(f"has {path!r}, but <new> may only be the last component: ~/.tool/tasks/<new>")
+        _require(bool(path.strip()), "contains an empty path: remove it")
+        _require("<new>" not in path.removesuffix("/<new>"), f"contains {path!r}, but {rule}")
     return paths
 
 
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _Mistake(f"is {shown(value)}, but must be a number of seconds, such as 600")
-    if not 0 < value <= _LONGEST_TIME:
-        raise _Mistake(f"is {shown(value)}, but must be above 0, at most 1e9: leave it out for no limit")
+def _seconds(value: Any, default: str = "no limit") -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    shown = short_repr(value)
+    _require(is_number, f"must be a number of seconds, such as 600, not {shown}")
+    rule = f"must be more than 0 and at most 1e9 seconds, not {shown}"
+    _require(0 < value <= _MAX_SECONDS, f"{rule}: leave it out for {default}")
     return float(value)
 
 
-def _interval(value: Any) -> float:
-    try:
-        return _seconds(value)
-    except _Mistake as exc:
-        raise _Mistake(str(exc).replace("for no limit", "for 1 second")) from None
-
-
 def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Mistake(f"is {shown(value)}, but must be true or false")
-    return value
+    _require(isinstance(value, bool), f"must be true or false, not {short_repr(value)}")
+    return bool(value)
 
 
 def _env(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise _Mistake(f'is {shown(value)}, but must be a table, such as {{ NO_COLOR = "1" }}')
-    for name, text in value.items():
-        if not name or "=" in name or "\0" in name:
-            raise _Mistake(f"has {name!r}, which cannot be the name of a variable")
-        try:
-            _text(text, f'{name} = "1"')
-        except _Mistake as exc:
-            raise _Mistake(f"at {name!r} {exc}") from None
-    return value
+    variables = _table(value, 'NO_COLOR = "1"')
+    for name in variables:
+        is_name = name != "" and "=" not in name and "\0" not in name
+        _require(is_name, f"contains {name!r}, which is not a valid name of a variable")
+    return {name: _item(_text, name, text, f'{name} = "1"') for name, text in variables.items()}
 
 
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def choose(value: Any) -> str:
-        if value not in choices:
-            raise _Mistake(f"is {shown(value)}, but must be one of {', '.join(map(repr, choices))}")
-        return str(value)
-
-    return choose
+def _choice(value: Any, choices: Collection[str]) -> str:
+    _require(value in choices, f"must be one of {', '.join(map(repr, choices))}, not {short_repr(value)}")
+    return str(value)
 
 
 _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "command": _command,
     "flags": _flags,
-    "prompt": _one_of("stdin", "argument", "none"),
+    "prompt": partial(_choice, choices=("stdin", "argument", "none")),
     "options": _options,
-    "processors": _processors,
+    "processors": partial(_names, known=PROCESSORS, may_be_empty=True),
     "watch": _watch,
-    "activity": _activity,
+    "activity": partial(_names, known=KINDS),
     "timeout": _seconds,
     "idle_timeout": _seconds,
-    "watch_interval": _interval,
+    "watch_interval": partial(_seconds, default="1 second"),
     "pty": _flag,
-    "stderr": _one_of("merge", "pty", "pipe"),
+    "stderr": partial(_choice, choices=STDERR),
     "env": _env,
 }

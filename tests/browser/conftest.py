@@ -29,14 +29,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One for all tests of this directory, and closed after them: see `support.browser.chromium`."""
+    """A browser for all tests of this directory. See `support.browser.chromium`."""
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture
 def pages(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pages]:
-    """Makes pages: ``pages.new(color_scheme="dark")``. They are closed after the test."""
+    """A factory of pages, as in ``pages.new(color_scheme="dark")``. They are closed after the test."""
     pages = Pages(browser)
     yield pages
     if request.node.stash[_FAILED]:
@@ -46,26 +46,26 @@ def pages(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> I
 
 @pytest.fixture
 def page(pages: Pages) -> Page:
-    """An empty page of 1200 by 900."""
+    """An empty page of 1200 by 900 pixels."""
     return pages.new()
 
 
 @pytest.fixture
 def console(pages: Pages) -> Console:
-    """What the pages of this test wrote as errors: ``assert not console.errors``."""
+    """The errors that the pages of the test have logged, as in ``assert not console.errors``."""
     return pages.console
 
 
 @pytest.fixture(scope="package")
 def sessions() -> Iterator[Path]:
-    """The directory below which all sessions live that are started here."""
+    """The runtime directory of all sessions that are started here."""
     with isolated() as root:
         yield root
 
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, sessions: Path) -> Iterator[JupyterServer]:
-    """A Jupyter server, with a kernelspec of each supported generation."""
+    """A Jupyter server with a kernelspec for each supported version of ipykernel."""
     older = [version for version in OLDER if (kernels_folder() / version).is_dir()]
     with jupyter_server(tmp_path_factory.mktemp("server"), ["newest", *older]) as server:
         yield server
@@ -75,7 +75,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, sessions: Path) -> Iterator
 def notebook(
     pages: Pages, server: JupyterServer, sessions: Path, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., NotebookPage]]:
-    """Opens notebooks: ``notebook(cells, front_end="notebook", kernel="7.3.0")``.
+    """A factory of open notebooks: ``notebook(cells, front_end="notebook", kernel="7.3.0")``.
 
     The first cell is always the one that loads the extension, and has been run. Kernels and sessions end with the test.
     """

@@ -1,4 +1,4 @@
-"""What an area shows, whatever the far side prints."""
+"""The content of an area for output of all kinds."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from support.jupyter_page import NotebookPage, as_html
 from support.recordings import read
 from support.steps import Steps
 
-from pyrepl_stream.screen import Page, Row, Screen
+from pyrepl_stream.terminal import Page, Row, Screen
 
 Notebooks = Callable[..., NotebookPage]
 
-# A line of 80 bytes with its number, from a command.
+# Numbered lines of 80 bytes, from a command.
 _FLOOD = """%%remote_stream --shell
 seq -f "line %07.0f $(printf 'x%.0s' $(seq 66))" 0 {last}
 """
@@ -35,7 +35,7 @@ _SEQUENCES = (
 # A PNG of one pixel.
 _PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
-# One text that would run in each of the ways in which a page can be made to run something.
+# A text that tries every way to run code in a page.
 _SCRIPT = "window.hacked = 1"
 _MARKUP = f'<img src="x" onerror="{_SCRIPT}"><script>{_SCRIPT}</script><svg onload="{_SCRIPT}">'
 _HOSTILE = f"""
@@ -101,7 +101,7 @@ def test_a_flood_shows_its_tail_and_all_of_it_is_in_the_log(
 
 def test_the_page_shows_the_rows_of_the_screen_model(notebook: Notebooks, steps: Steps) -> None:
     texts = {"sequences": _SEQUENCES, **{name: read(name) for name in _REDRAWN}}
-    write = "%%remote_stream --no-progress\nimport sys\nsys.stdout.write({!r})\nprint('~end~')\n"
+    write = "%%remote_stream --raw-bars\nimport sys\nsys.stdout.write({!r})\nprint('~end~')\n"
     opened = notebook([write.format(text) + steps.wait_for(name) for name, text in texts.items()])
     for index, (name, text) in enumerate(texts.items(), 1):
         page = Page()
@@ -124,7 +124,7 @@ def _characters(row: Row) -> list[tuple[str, frozenset[str]]]:
     ]
 
 
-def test_nothing_that_the_far_side_prints_runs_in_the_page(
+def test_hostile_output_runs_nothing_in_the_page(
     notebook: Notebooks, steps: Steps, pages: Pages, console: Console
 ) -> None:
     failing = f"raise type({_MARKUP!r}, (Exception,), {{}})({_MARKUP!r})"
@@ -162,13 +162,13 @@ def test_nothing_that_the_far_side_prints_runs_in_the_page(
 
 
 def _assert_nothing_ran(opened: NotebookPage) -> None:
-    """Nothing did by itself, and nothing does when all of it is clicked."""
+    """Check that nothing ran, and that nothing runs when all elements are clicked."""
     for index in (1, 3):
         opened.click_all(index)
     assert opened.page.evaluate("() => window.hacked") is None
 
 
-def test_pictures_and_tables_stand_between_the_lines(
+def test_pictures_and_tables_are_shown_between_the_lines(
     notebook: Notebooks, steps: Steps, console: Console
 ) -> None:
     displays = f"""%%remote_stream
@@ -200,13 +200,13 @@ shown.update(HTML("<table><tr><th>a<td>2</table>"))
 
 
 def _places(root: Locator) -> list[float]:
-    """How far down what that test displays stands."""
+    """Return the vertical positions of the displays of that test."""
     found = [root.get_by_text("before"), root.locator("img"), root.get_by_text("between")]
     found += [root.locator("td"), root.get_by_text("behind")]
     return [box["y"] for one in found if (box := one.bounding_box()) is not None]
 
 
-def test_questions_are_answered_in_the_area(notebook: Notebooks, console: Console) -> None:
+def test_input_is_answered_in_the_area(notebook: Notebooks, console: Console) -> None:
     opened = notebook(
         [
             "%%remote_stream\nfrom getpass import getpass\nprint('hello', input('your name? '))\nprint(len(getpass('secret: ')))"
@@ -226,7 +226,7 @@ def test_questions_are_answered_in_the_area(notebook: Notebooks, console: Consol
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_what_is_typed_after_a_cell_was_run_is_the_answer_to_its_questions(notebook: Notebooks, last: bool) -> None:
+def test_keys_typed_after_running_a_cell_answer_its_requests(notebook: Notebooks, last: bool) -> None:
     asking = "%%remote_stream\nprint([input('first? '), input('second? ')])"
     opened = notebook([asking] if last else [asking, "1"])
     page = opened.page
@@ -240,12 +240,14 @@ def test_what_is_typed_after_a_cell_was_run_is_the_answer_to_its_questions(noteb
     opened.wait_for_text(1, "['bad', 'add']")
     assert opened.cells.count() == 3  # Shift+Enter adds one at the end
     if not last:
-        page.keyboard.press("Shift+Enter")  # the focus is back where it was
+        page.keyboard.press("Shift+Enter")  # the focus has returned
         opened.wait_for_text(2, "1")
 
 
-def test_a_question_does_not_interrupt_whoever_writes_in_another_cell(notebook: Notebooks, steps: Steps) -> None:
-    opened = notebook([f"%%remote_stream\nprint('hello')\n{steps.wait_for('ask')}print(input('name? '))", "1"])
+def test_a_request_does_not_interrupt_typing_in_another_cell(notebook: Notebooks, steps: Steps) -> None:
+    opened = notebook(
+        [f"%%remote_stream\nprint('hello')\n{steps.wait_for('ask')}print(input('name? '))", "1"]
+    )
     opened.start(1)
     area = opened.area(1)
     area.wait_for_row("hello")
@@ -294,7 +296,9 @@ def _assert_usable(opened: NotebookPage) -> None:
 
 
 @pytest.mark.parametrize("front_end", ["lab", pytest.param("notebook", marks=in_soak)])
-def test_keys_in_the_area_do_not_reach_the_notebook(notebook: Notebooks, steps: Steps, front_end: str) -> None:
+def test_keys_in_the_area_do_not_reach_the_notebook(
+    notebook: Notebooks, steps: Steps, front_end: str
+) -> None:
     text = "for n in range(60): print('line', n)\nprint('see https://example.org/')"
     opened = notebook([f"%%remote_stream\n{text}\n{steps.wait_for('end')}", "1", "2"], front_end)
     keyboard = opened.page.keyboard
@@ -320,7 +324,7 @@ def test_keys_in_the_area_do_not_reach_the_notebook(notebook: Notebooks, steps: 
     opened.wait_for_end()
 
 
-def test_eight_areas_at_full_speed_are_complete_and_keep_under_the_rate_of_the_server(
+def test_eight_areas_at_full_speed_are_complete_below_the_rate_limit(
     notebook: Notebooks, steps: Steps, rounds: Callable[[int, int], int], console: Console
 ) -> None:
     count = rounds(5_000, 200_000)

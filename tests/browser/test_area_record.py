@@ -1,4 +1,4 @@
-"""What is left of an area in the saved notebook."""
+"""The record of an area in the saved notebook."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ for done in range(0, 101, 10):
 """
 
 
-def test_after_an_undisturbed_run_the_text_and_the_bars_survive_the_kernel(
+def test_text_and_bars_of_a_finished_run_survive_the_kernel(
     notebook: Notebooks, pages: Pages, console: Console
 ) -> None:
     opened = notebook([_BARS])
@@ -47,7 +47,7 @@ def test_after_an_undisturbed_run_the_text_and_the_bars_survive_the_kernel(
     assert "work" in in_html
 
 
-def test_after_a_reload_in_mid_run_load_ext_in_a_new_kernel_brings_the_area_back(
+def test_after_a_reload_load_ext_in_a_new_kernel_restores_the_area(
     notebook: Notebooks, pages: Pages, steps: Steps
 ) -> None:
     opened = notebook([f"%%remote_stream --as walk\n{steps.counting('end')}"])
@@ -83,7 +83,7 @@ sys.stderr.write("\\rcost $a_1$:  50%|#####     | 50/100 [00:01<00:01, 40.0it/s]
 """
 
 
-def test_what_looks_like_a_formula_is_text(notebook: Notebooks) -> None:
+def test_text_that_looks_like_a_formula_stays_text(notebook: Notebooks) -> None:
     loop = 'for i in $(seq 1 3); do echo "img$i"; done'
     opened = notebook(
         [
@@ -95,7 +95,7 @@ def test_what_looks_like_a_formula_is_text(notebook: Notebooks) -> None:
         ]
     )
     opened.run_all()
-    opened.output(5).locator(_TYPESET).first.wait_for()  # what came before it is typeset by now, too
+    opened.output(5).locator(_TYPESET).first.wait_for()  # the output before it has been typeset too
     for index, texts in ((1, [loop]), (2, ["cost $a_1$", "$5 to $6"]), (4, ["cost $a_1$", "$5 to $6"])):
         for text in texts:
             opened.wait_for_text(index, text)
@@ -126,7 +126,7 @@ _SEEN = """(scroller) => {
 }"""
 
 
-def test_the_record_is_as_high_as_the_area_and_opens_at_its_end(notebook: Notebooks, pages: Pages) -> None:
+def test_the_record_is_as_high_as_the_area_and_shows_its_end(notebook: Notebooks, pages: Pages) -> None:
     opened = notebook([_PLOTS])
     opened.run(1)
     opened.wait_for_text(1, "[done")
@@ -149,7 +149,7 @@ def test_the_record_is_as_high_as_the_area_and_opens_at_its_end(notebook: Notebo
     nbformat.write(saved, opened.path)
     opened.reload(idle=True)
     opened.wait_for_text(1, "not what the kernel made")
-    region = opened.output(1).locator("div[style*=max-height]")  # the sanitizer leaves no role
+    region = opened.output(1).locator("div[style*=max-height]")  # the sanitizer removes the role
     seen = region.evaluate(_SEEN)
     assert seen[-1] == "line 29"
     assert len(seen) == 5

@@ -1,4 +1,4 @@
-"""An area whose kernel goes while it is shown, and comes back to life in the same page."""
+"""An area whose kernel ends while it is shown, and that works again in the same page."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _restart(opened: NotebookPage) -> None:
 
 
 def _kill(opened: NotebookPage) -> None:
-    """Another one is started by itself."""
+    """Kill the kernel. Jupyter starts another one by itself."""
     os.kill(int(opened.output(1).inner_text()), signal.SIGKILL)
     opened.page.get_by_role("dialog").get_by_role("button", name="Ok").click()
     opened.wait_until_open()
 
 
 @pytest.mark.parametrize("end", [_restart, _kill])
-def test_an_area_says_that_its_kernel_has_gone_and_its_clock_stops(
+def test_an_area_shows_that_its_kernel_is_gone_and_stops_its_clock(
     notebook: Notebooks, steps: Steps, end: Ends
 ) -> None:
     opened = notebook(["import os; print(os.getpid())", f"%%remote_stream\n{steps.counting('end')}"])
@@ -36,18 +36,18 @@ def test_an_area_says_that_its_kernel_has_gone_and_its_clock_stops(
     area = opened.area(2)
     area.wait_for_row("line 5")
     end(opened)
-    expect(area.root.locator(".pls-gone")).to_contain_text("The kernel of this area has gone.")
+    expect(area.root.locator(".pls-gone")).to_contain_text("The kernel of this area is gone.")
     expect(area.root.locator(".pls-state")).to_have_text("was running")
     expect(area.button("Stop")).to_be_hidden()
     time = area.root.locator(".pls-time")
     stands = time.text_content()
     opened.append("import time; time.sleep(2.5)")
-    opened.run(3)  # a kernel's time, which no page keeps
+    opened.run(3)  # the time of the kernel, which no page stores
     expect(time).to_have_text(str(stands))
 
 
 @pytest.mark.parametrize("end", [_restart, _kill])
-def test_load_ext_in_a_new_kernel_brings_the_area_back_without_a_reload(
+def test_load_ext_in_a_new_kernel_restores_the_area_without_a_reload(
     notebook: Notebooks, steps: Steps, end: Ends
 ) -> None:
     program = f"%%remote_stream --detach --as walk\n{steps.counting('revived', 'end')}"

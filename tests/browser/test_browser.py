@@ -4,7 +4,7 @@ from playwright.sync_api import Page
 from support.browser import Console, long_tasks, serious_problems, watch_long_tasks
 
 
-def test_what_goes_wrong_in_a_page_is_collected(page: Page, console: Console) -> None:
+def test_errors_of_a_page_are_collected(page: Page, console: Console) -> None:
     page.goto("data:text/html,<p>hello")
     assert page.locator("p").inner_text() == "hello"
     assert not console.errors
@@ -16,13 +16,13 @@ def test_what_goes_wrong_in_a_page_is_collected(page: Page, console: Console) ->
     assert "thrown" in console.errors[1]
 
 
-def test_axe_finds_a_picture_without_a_text(page: Page) -> None:
+def test_axe_finds_an_image_without_alternative_text(page: Page) -> None:
     page.set_content("<main><img src='data:,'></main><p>nothing")
     assert ["image-alt" in problem for problem in serious_problems(page, "main")] == [True]
     assert serious_problems(page, "p") == []
 
 
-def test_a_task_that_blocks_the_page_is_found(page: Page) -> None:
+def test_a_task_that_blocks_the_page_is_measured(page: Page) -> None:
     page.goto("data:text/html,<p>hello")
     watch_long_tasks(page)
     page.evaluate(

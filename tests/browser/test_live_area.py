@@ -1,4 +1,4 @@
-"""A cell's area while it runs, and in pages that come later."""
+"""The area of a cell while it runs, and in pages that are opened later."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_text_is_on_the_page_while_the_cell_runs(
     assert not console.errors
 
 
-def test_without_widgets_the_text_is_on_the_page_while_the_cell_runs_too(
+def test_text_is_on_the_page_while_the_cell_runs_without_widgets(
     notebook: Notebooks, steps: Steps, console: Console
 ) -> None:
     opened = notebook(
@@ -67,7 +67,7 @@ def test_without_widgets_the_text_is_on_the_page_while_the_cell_runs_too(
 
 
 @each_newest
-def test_a_reload_in_mid_run_is_complete_and_live_while_the_cell_still_runs(
+def test_a_page_reloaded_during_a_run_is_complete_and_live(
     notebook: Notebooks, steps: Steps, console: Console, front_end: str, kernel: str
 ) -> None:
     opened = notebook([f"%%remote_stream\n{steps.counting('reloaded', 'end')}"], front_end, kernel)
@@ -86,7 +86,7 @@ def test_a_reload_in_mid_run_is_complete_and_live_while_the_cell_still_runs(
 
 
 @each_older
-def test_a_reload_in_mid_run_on_an_older_kernel_is_complete_at_the_end(
+def test_a_page_reloaded_during_a_run_of_an_older_kernel_is_complete_at_the_end(
     notebook: Notebooks, steps: Steps, front_end: str, kernel: str
 ) -> None:
     opened = notebook([f"%%remote_stream\n{steps.counting('end')}"], front_end, kernel)
@@ -121,7 +121,7 @@ def test_a_detached_run_is_live_at_once_after_a_reload(
     steps.assert_whole(area.rows(), "reloaded", "end")
 
 
-def test_a_closed_notebook_that_is_opened_again_is_complete_and_live(
+def test_a_reopened_notebook_is_complete_and_live(
     notebook: Notebooks, pages: Pages, server: JupyterServer, steps: Steps
 ) -> None:
     first = notebook([f"%%remote_stream\n{steps.counting('closed', 'opened', 'end')}"])
@@ -140,7 +140,7 @@ def test_a_closed_notebook_that_is_opened_again_is_complete_and_live(
     steps.assert_whole(area.rows(), "closed", "opened", "end")
 
 
-def test_a_run_whose_cell_was_not_saved_is_shown_again_by_attach(notebook: Notebooks, steps: Steps) -> None:
+def test_attach_shows_a_run_whose_cell_was_not_saved(notebook: Notebooks, steps: Steps) -> None:
     opened = notebook([])
     opened.save()
     lost = opened.append(f"%%remote_stream --as walk --detach\n{steps.counting('attached', 'end')}")
@@ -176,12 +176,12 @@ def test_two_views_and_two_tabs_are_each_complete(
     second.area(1).wait_for_state("ok")
     steps.assert_whole(second.area(1).rows(), "second", "end")
     expect(elsewhere).to_contain_text("seen end")
-    for shown in (elsewhere, first.output(1)):  # the record by now
+    for shown in (elsewhere, first.output(1)):  # the record is shown now
         steps.assert_whole(shown.inner_text().splitlines(), "second", "end")
 
 
 @pytest.mark.parametrize(("front_end", "kernel"), [*NEWEST, pytest.param("lab", "7.3.0", marks=in_soak)])
-def test_stop_and_the_pages_own_interrupt_end_what_runs_with_all_its_children(
+def test_stop_and_the_notebooks_interrupt_end_a_run_with_its_children(
     notebook: Notebooks, front_end: str, kernel: str
 ) -> None:
     opened = notebook([_CHILD, _CHILD], front_end, kernel)
@@ -195,7 +195,7 @@ def test_stop_and_the_pages_own_interrupt_end_what_runs_with_all_its_children(
 
 
 @pytest.mark.parametrize(("front_end", "kernel"), OLDER[1:])
-def test_stop_on_the_oldest_kernel_says_that_its_interrupt_is_the_way(
+def test_stop_on_the_oldest_kernel_names_its_interrupt(
     notebook: Notebooks, front_end: str, kernel: str
 ) -> None:
     opened = notebook(

@@ -8,7 +8,7 @@ from support.jupyter_page import NotebookPage
 
 
 @pytest.mark.parametrize("front_end", [pytest.param("lab", marks=in_soak), "notebook"])
-def test_a_cell_runs_is_saved_and_is_there_after_a_reload(
+def test_a_cell_runs_and_its_output_survives_a_reload(
     notebook: Callable[..., NotebookPage], console: Console, front_end: str
 ) -> None:
     opened = notebook(["%%remote_stream --plain\nprint(6 * 7)"], front_end)

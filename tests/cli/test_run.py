@@ -1,4 +1,4 @@
-"""``pyrepl-stream run`` as it is typed: real processes, real terminals."""
+"""``pyrepl-stream run`` with real processes and terminals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from support.kernels import ROOT, is_alive
 
 from pyrepl_stream import CompleteMessage, ErrorMessage, LogMessage, Message, OutputMessage, StreamType
-from pyrepl_stream.wire import Decoder
+from pyrepl_stream.runtime.wire import Decoder
 
 RUN = [sys.executable, "-m", "pyrepl_stream.cli", "run"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -30,18 +30,22 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 def _run(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
     options = {"stdin": subprocess.DEVNULL, **options} if "input" not in options else options
-    return subprocess.run([*RUN, *words], capture_output=True, env=ENVIRONMENT, timeout=LIMIT, check=False, **options)  # type: ignore[call-overload,no-any-return]  # whatever a test wants
+    return subprocess.run(
+        [*RUN, *words], capture_output=True, env=ENVIRONMENT, timeout=LIMIT, check=False, **options
+    )  # type: ignore[call-overload,no-any-return]  # options of a test
 
 
 def _shell(line: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a line of bash in which ``RUN`` stands for what is tested."""
+    """Run a line of bash in which ``RUN`` stands for ``pyrepl-stream run``."""
     line = line.replace("RUN", " ".join(RUN))
-    return subprocess.run(["bash", "-c", line], capture_output=True, env=ENVIRONMENT, timeout=LIMIT, check=False)
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, env=ENVIRONMENT, timeout=LIMIT, check=False
+    )
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a run on pipes, and ends it with the test."""
+    """Start a run on pipes, and end it with the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def launch(*words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
@@ -64,7 +68,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., pexpect.spawn]]:
-    """Starts programs on a terminal of 24 rows and 80 columns."""
+    """Start programs on a terminal of 24 rows and 80 columns."""
     started: list[pexpect.spawn] = []
 
     def launch(words: list[str]) -> pexpect.spawn:
@@ -81,13 +85,13 @@ def terminal() -> Iterator[Callable[..., pexpect.spawn]]:
 
 
 class Marked:
-    """Processes that are known by a number in their command line, wherever they have gone."""
+    """Processes found by a number in their command line, in any session or group."""
 
     def __init__(self) -> None:
         self.sleep = f"sleep 1000.{random.randrange(10**12):012}"
 
     def living(self) -> list[int]:
-        """Those that are that very ``sleep``: not the shells that have it in their text."""
+        """Return the ids of the ``sleep`` processes, without shells whose text contains the command."""
         found = []
         for name in os.listdir("/proc"):
             try:
@@ -127,22 +131,22 @@ def _messages(data: bytes) -> list[Message]:
 
 
 @pytest.mark.parametrize("code", [0, 3, 255])
-def test_the_exit_code_is_the_commands(code: int) -> None:
+def test_the_exit_code_is_that_of_the_command(code: int) -> None:
     outcome = _run("--", "sh", "-c", f"exit {code}")
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (code, b"", b"")
 
 
-def test_a_command_that_a_signal_ended_is_128_and_its_number() -> None:
+def test_the_exit_code_after_a_signal_is_128_and_its_number() -> None:
     assert _run("--", "sh", "-c", "kill -TERM $$").returncode == 128 + 15
 
 
-def test_a_timeout_is_124_and_says_so() -> None:
+def test_a_timeout_exits_with_124_and_is_reported() -> None:
     outcome = _run("--timeout", "0.3", "--", "sleep", "1000")
     assert (outcome.returncode, outcome.stdout) == (124, b"")
     assert outcome.stderr == b"pyrepl-stream: timeout: the run took longer than 0.3 s\n"
 
 
-def test_an_idle_timeout_is_124_and_says_what_was_missed() -> None:
+def test_an_idle_timeout_exits_with_124_and_names_the_missing_activity() -> None:
     outcome = _run("--idle-timeout", "0.3", "--", "sleep", "1000")
     assert outcome.returncode == 124
     assert outcome.stderr == b"pyrepl-stream: idle_timeout: no output for 0.3 s\n"
@@ -157,21 +161,21 @@ def test_a_file_that_grows_keeps_a_quiet_command_alive(tmp_path: Path) -> None:
     assert (outcome.returncode, outcome.stdout) == (0, b"whole\n")
 
 
-def test_what_may_not_be_executed_is_126(tmp_path: Path) -> None:
+def test_a_file_that_is_not_executable_exits_with_126(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
     outcome = _run("--", str(script))
     assert outcome.returncode == 126
-    assert outcome.stderr == f"pyrepl-stream: '{script}' may not be executed (chmod +x?)\n".encode()
+    assert outcome.stderr == f"pyrepl-stream: '{script}' is not executable; run chmod +x on it\n".encode()
 
 
-def test_what_is_not_there_is_127() -> None:
+def test_a_missing_program_exits_with_127() -> None:
     outcome = _run("--", "no-such-program")
     assert outcome.returncode == 127
-    assert outcome.stderr == b"pyrepl-stream: there is no program 'no-such-program' on the PATH\n"
+    assert outcome.stderr == b"pyrepl-stream: the program 'no-such-program' was not found on the PATH\n"
 
 
-def test_what_cannot_be_written_is_125_and_ends_the_command(marked: Marked) -> None:
+def test_a_write_error_exits_with_125_and_ends_the_command(marked: Marked) -> None:
     outcome = _shell(f"RUN --shell -- 'echo x; {marked.sleep}' > /dev/full")
     assert outcome.returncode == 125
     assert outcome.stderr == b"pyrepl-stream: OSError: [Errno 28] No space left on device\n"
@@ -181,30 +185,33 @@ def test_what_cannot_be_written_is_125_and_ends_the_command(marked: Marked) -> N
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--"], "there is no command"),
-        (["--timeout", "1"], "there is no command"),
-        (["ls", "-l"], "behind `--`: pyrepl-stream run [options] -- ls ..."),
-        (["--timout", "1", "--", "ls"], "there is no option --timout; did you mean --timeout?"),
-        (["--time", "1", "--", "ls"], "there is no option --time"),
+        (["--"], "give a command after `--`"),
+        (["--timeout", "1"], "give a command after `--`"),
+        (["ls", "-l"], "must follow `--`: pyrepl-stream run [options] -- ls ..."),
+        (["--timout", "1", "--", "ls"], "unknown option --timout; did you mean '--timeout'?"),
+        (["--time", "1", "--", "ls"], "unknown option --time"),
         (["--env", "K", "--", "ls"], "argument --env: 'K' is not NAME=VALUE"),
         (["--env", "=v", "--", "ls"], "'=v' is not NAME=VALUE"),
         (["--size", "40", "--", "ls"], "argument --size: '40' is not ROWSxCOLUMNS"),
         (["--size", "0x9", "--", "ls"], "'0x9' is not ROWSxCOLUMNS"),
         (["--size", "1x70000", "--", "ls"], "'1x70000' is not ROWSxCOLUMNS"),
-        (["--timeout", "-1", "--", "ls"], "argument --timeout: '-1' is no number of seconds above 0"),
-        (["--timeout", "nan", "--", "ls"], "'nan' is no number of seconds above 0"),
-        (["--idle-timeout", "x", "--", "ls"], "argument --idle-timeout: 'x' is no number"),
+        (["--timeout", "-1", "--", "ls"], "argument --timeout: '-1' is not a positive number of seconds"),
+        (["--timeout", "nan", "--", "ls"], "'nan' is not a positive number of seconds"),
+        (["--idle-timeout", "x", "--", "ls"], "argument --idle-timeout: 'x' is not a positive number"),
         (["--grace", "1,2", "--", "ls"], "argument --grace: '1,2' is not three times"),
-        (["--activity", "fils", "--", "ls"], "'fils' is none of output, files, process; did you mean files?"),
-        (["--idle-timeout", "1", "--activity", "files", "--", "ls"], "--activity files needs --watch PATH"),
+        (["--activity", "fils", "--", "ls"], "unknown kind of activity 'fils'; did you mean 'files'?"),
+        (
+            ["--idle-timeout", "1", "--activity", "files", "--", "ls"],
+            "--activity files requires --watch PATH",
+        ),
         (["--stderr", "both", "--", "ls"], "argument --stderr: invalid choice: 'both'"),
-        (["--no-tty", "--interactive", "--", "ls"], "--interactive needs a terminal: leave out --no-tty"),
-        (["--no-tty", "--stderr", "pty", "--", "ls"], "--stderr pty needs a terminal"),
+        (["--no-tty", "--interactive", "--", "ls"], "--interactive requires a terminal: leave out --no-tty"),
+        (["--no-tty", "--stderr", "pty", "--", "ls"], "--stderr pty requires a terminal"),
         (["--shell", "--", "echo", "x"], "--shell takes one text"),
         (["--cwd", "/no-such-folder", "--", "ls"], "cwd '/no-such-folder' does not exist"),
     ],
 )
-def test_wrong_options_are_2_and_one_line_that_says_what_is_right(words: list[str], expected: str) -> None:
+def test_wrong_options_exit_with_2_and_one_line(words: list[str], expected: str) -> None:
     outcome = _run(*words)
     error = outcome.stderr.decode()
     assert (outcome.returncode, outcome.stdout) == (2, b"")
@@ -217,7 +224,7 @@ def test_wrong_options_are_2_and_one_line_that_says_what_is_right(words: list[st
 
 
 @pytest.mark.parametrize("options", [["--no-tty"], []], ids=["pipe", "terminal"])
-def test_every_byte_comes_through_as_it_was_written(options: list[str]) -> None:
+def test_every_byte_passes_unchanged(options: list[str]) -> None:
     program = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 4096)"
     outcome = _run(*options, "--", sys.executable, "-c", program)
     assert outcome.stdout == bytes(range(256)) * 4096
@@ -233,14 +240,14 @@ def test_output_comes_while_the_command_runs(start: Start, tmp_path: Path) -> No
     assert process.wait(LIMIT) == 0
 
 
-def test_a_terminal_is_what_the_command_sees_though_we_have_none() -> None:
+def test_the_command_has_a_terminal_even_when_we_have_none() -> None:
     line = "test -t 1 && stty size <&1; test -t 0 || echo no terminal for input"
     assert _run("--shell", "--", line).stdout == b"40 120\nno terminal for input\n"
     assert _run("--size", "7x33", "--shell", "--", line).stdout.startswith(b"7 33\n")
     assert _run("--no-tty", "--shell", "--", "test -t 1 || echo none").stdout == b"none\n"
 
 
-def test_stderr_goes_with_stdout_on_a_terminal_and_apart_on_pipes() -> None:
+def test_stderr_is_merged_on_a_terminal_and_apart_on_pipes() -> None:
     line = "echo out; echo err >&2"
     outcome = _run("--shell", "--", line)
     assert (outcome.stdout, outcome.stderr) == (b"out\nerr\n", b"")
@@ -249,12 +256,12 @@ def test_stderr_goes_with_stdout_on_a_terminal_and_apart_on_pipes() -> None:
         assert (outcome.stdout, outcome.stderr) == (b"out\n", b"err\n")
 
 
-def test_words_behind_the_dashes_are_the_commands_own() -> None:
+def test_words_after_the_dashes_belong_to_the_command() -> None:
     words = ["--timeout", "--", "a b", "$HOME", "*"]
     assert _run("--", "printf", "<%s>", *words).stdout == "".join(f"<{word}>" for word in words).encode()
 
 
-def test_cwd_and_env_are_the_commands(tmp_path: Path) -> None:
+def test_cwd_and_env_apply_to_the_command(tmp_path: Path) -> None:
     options = ["--cwd", str(tmp_path), "--env", "A=1", "--env", "B=x=y", "--shell"]
     assert _run(*options, "--", "pwd; echo $A $B").stdout == f"{tmp_path}\n1 x=y\n".encode()
 
@@ -285,7 +292,7 @@ def test_json_is_one_line_for_each_message_and_ends_with_complete() -> None:
     assert texts == {StreamType.STDOUT: b"a\xffb\n", StreamType.STDERR: b"err\n"}
 
 
-def test_json_has_what_the_product_says_too(tmp_path: Path) -> None:
+def test_json_includes_log_messages(tmp_path: Path) -> None:
     options = ["--json", "--idle-timeout", "60", "--watch", str(tmp_path / "missing")]
     outcome = _run(*options, "--", "true")
     logs = [message for message in _messages(outcome.stdout) if isinstance(message, LogMessage)]
@@ -293,20 +300,20 @@ def test_json_has_what_the_product_says_too(tmp_path: Path) -> None:
     assert outcome.stderr == b""
 
 
-def test_a_word_of_the_product_goes_to_stderr_with_its_name(tmp_path: Path) -> None:
+def test_a_report_goes_to_stderr_with_the_name_of_the_program(tmp_path: Path) -> None:
     outcome = _run("--idle-timeout", "60", "--watch", str(tmp_path / "missing"), "--", "echo", "x")
     assert outcome.stdout == b"x\n"
     assert outcome.stderr.startswith(b"pyrepl-stream: warning: cannot watch ")
 
 
-def test_json_of_a_timeout_says_so_in_complete() -> None:
+def test_json_has_a_timeout_in_complete() -> None:
     outcome = _run("--json", "--timeout", "0.3", "--", "sleep", "1000")
     complete = _messages(outcome.stdout)[-1]
     assert isinstance(complete, CompleteMessage)
     assert (outcome.returncode, complete.status, outcome.stderr) == (124, "timeout", b"")
 
 
-def test_what_the_system_refuses_to_start_is_told(tmp_path: Path) -> None:
+def test_a_command_that_the_system_cannot_start_is_reported(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/no/such/interpreter\n")
     script.chmod(0o755)
@@ -316,7 +323,7 @@ def test_what_the_system_refuses_to_start_is_told(tmp_path: Path) -> None:
     assert outcome.stderr == f"pyrepl-stream: [Errno 2] No such file or directory: '{script}'\n".encode()
 
 
-def test_verbose_says_what_runs_and_how_it_ended() -> None:
+def test_verbose_reports_what_runs_and_how_it_ended() -> None:
     outcome = _run("--verbose", "--", "sh", "-c", "echo $$; exit 3")
     pid = int(outcome.stdout)
     first, last = outcome.stderr.decode().splitlines()
@@ -329,36 +336,39 @@ def test_verbose_says_what_runs_and_how_it_ended() -> None:
 # -- input -----------------------------------------------------------------------------------
 
 
-def test_a_pipe_is_the_commands_input() -> None:
+def test_a_pipe_is_the_input_of_the_command() -> None:
     data = bytes(range(256)) * 1000
     assert _run("--no-tty", "--", "cat", input=data).stdout == data
 
 
-def test_a_file_is_the_commands_input_and_what_it_leaves_is_left(tmp_path: Path) -> None:
+def test_a_file_is_the_input_and_the_unread_rest_is_left(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abcdef")
     line = f"{{ RUN -- dd bs=1 count=3 status=none; echo; cat; }} < {tmp_path}/file"
     assert _shell(line).stdout == b"abc\ndef"
 
 
-def test_standard_streams_that_are_closed_are_as_the_null_device(tmp_path: Path) -> None:
+def test_closed_standard_streams_are_replaced_by_the_null_device(tmp_path: Path) -> None:
     outcome = _shell(f"RUN -- cat <&-; echo $?; RUN --shell -- 'echo x; touch {tmp_path}/ran' >&- ; echo $?")
     assert (outcome.stdout, outcome.stderr) == (b"0\n0\n", b"")
     assert (tmp_path / "ran").exists()
 
 
-def test_interactive_takes_a_pipe_too_and_its_end() -> None:
+def test_interactive_passes_on_a_pipe_and_its_end() -> None:
     outcome = _run("--interactive", "--shell", "--", "test -t 0 && cat && echo end", input=b"a\nb\n")
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, b"a\nb\nend\n", b"")
 
 
-def test_a_line_that_a_terminal_would_cut_is_refused_and_not_cut(marked: Marked) -> None:
+def test_a_line_that_a_terminal_would_cut_is_refused(marked: Marked) -> None:
     outcome = _run("--interactive", "--shell", "--", f"echo ready; {marked.sleep}", input=b"x" * 5000 + b"\n")
     assert outcome.returncode == 125
-    assert b"pyrepl-stream: the input is not delivered: a terminal takes 4,095 bytes of a line" in outcome.stderr
+    assert (
+        b"pyrepl-stream: the input was not delivered: a terminal accepts at most 4,095 bytes in a line"
+        in outcome.stderr
+    )
     assert not marked.living()
 
 
-def test_interactive_asks_and_gets_an_answer_with_echo(terminal: Callable[..., pexpect.spawn]) -> None:
+def test_an_interactive_question_is_answered_with_echo(terminal: Callable[..., pexpect.spawn]) -> None:
     child = terminal([*RUN, "--interactive", "--shell", "--", "read -p 'name? ' n; echo \"hi $n\"; exit 6"])
     child.expect_exact("name? ")
     child.send("bob\r")
@@ -368,7 +378,9 @@ def test_interactive_asks_and_gets_an_answer_with_echo(terminal: Callable[..., p
     assert child.exitstatus == 6
 
 
-def test_interactive_control_c_is_a_key_of_the_commands_terminal(terminal: Callable[..., pexpect.spawn]) -> None:
+def test_interactive_control_c_goes_to_the_terminal_of_the_command(
+    terminal: Callable[..., pexpect.spawn],
+) -> None:
     line = f"trap 'echo got INT; exit 9' INT; : < /dev/tty && echo ready; {FOREVER}"
     child = terminal([*RUN, "--interactive", "--shell", "--", line])
     child.expect_exact("ready\r\n")
@@ -388,7 +400,7 @@ def test_interactive_control_d_is_the_end_of_input(terminal: Callable[..., pexpe
 
 
 @pytest.mark.parametrize("end", ["key", "SIGTERM", "timeout"])
-def test_our_terminals_modes_are_as_before_however_it_ended(
+def test_the_modes_of_our_terminal_are_restored_after_each_kind_of_end(
     terminal: Callable[..., pexpect.spawn], tmp_path: Path, end: str
 ) -> None:
     options = "--timeout 1" if end == "timeout" else ""
@@ -414,7 +426,7 @@ def test_our_terminals_modes_are_as_before_however_it_ended(
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP", "QUIT"])
-def test_a_signal_goes_to_the_command_and_we_wait_for_its_end(start: Start, name: str) -> None:
+def test_a_signal_is_forwarded_and_the_end_is_awaited(start: Start, name: str) -> None:
     process = start("--shell", "--", f"trap 'echo got {name}; exit 7' {name}; echo ready; {FOREVER}")
     _read_until(process, b"ready")
     process.send_signal(signal.Signals[f"SIG{name}"])
@@ -422,18 +434,18 @@ def test_a_signal_goes_to_the_command_and_we_wait_for_its_end(start: Start, name
     assert process.wait(LIMIT) == 7
 
 
-def test_a_signal_goes_to_all_that_the_command_started(start: Start, marked: Marked) -> None:
+def test_a_signal_goes_to_everything_that_the_command_started(start: Start, marked: Marked) -> None:
     process = start("--shell", "--", f"setsid {marked.sleep} & echo ready; {FOREVER}")
     _read_until(process, b"ready")
     while not marked.living():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT) == 128 + 15
-    while marked.living():  # nobody waited for it
+    while marked.living():  # the run does not wait for it
         time.sleep(0.01)
 
 
-def test_a_second_interrupt_is_forwarded_as_the_first(start: Start) -> None:
+def test_a_second_interrupt_is_forwarded_like_the_first(start: Start) -> None:
     line = f"trap 'n=$((n+1)); echo got $n; [ $n = 2 ] && exit 5' INT; echo ready; {FOREVER}"
     process = start("--shell", "--", line)
     _read_until(process, b"ready")
@@ -457,19 +469,19 @@ def test_under_nohup_a_hangup_stays_ignored(start: Start, tmp_path: Path) -> Non
     assert process.wait(LIMIT) == 0
 
 
-def test_signals_that_find_no_command_any_more_end_us_though_nobody_reads(start: Start) -> None:
+def test_a_signal_after_the_end_of_the_command_ends_us_although_the_pipe_is_full(start: Start) -> None:
     process = start("--verbose", "--shell", "--", "head -c 1000000 /dev/zero")
     assert process.stderr is not None
     pid = int(re.findall(rb"pid (\d+)", process.stderr.readline())[0])
-    while is_alive(pid):  # our buffer has taken all of it; the pipe to this test has not
+    while is_alive(pid):  # our buffer has all of the output, the pipe to this test has not
         time.sleep(0.01)
-    while process.poll() is None:  # one that comes at the very end may still go to nobody
+    while process.poll() is None:  # a signal at the very end may have no receiver
         process.send_signal(signal.SIGTERM)
         time.sleep(0.05)
     assert process.returncode == 128 + 15
 
 
-def test_the_commands_terminal_has_our_size_and_follows_it(terminal: Callable[..., pexpect.spawn]) -> None:
+def test_the_terminal_of_the_command_follows_the_size_of_ours(terminal: Callable[..., pexpect.spawn]) -> None:
     line = f"trap 'stty size <&1' WINCH; stty size <&1; env | grep -c ^COLUMNS=; {FOREVER}"
     child = terminal([*RUN, "--shell", "--", line])
     child.expect_exact("24 80\r\n0\r\n")
@@ -477,7 +489,9 @@ def test_the_commands_terminal_has_our_size_and_follows_it(terminal: Callable[..
     child.expect_exact("33 101\r\n")
 
 
-def test_an_interactive_commands_terminal_follows_our_size(terminal: Callable[..., pexpect.spawn]) -> None:
+def test_the_terminal_of_an_interactive_command_follows_the_size_of_ours(
+    terminal: Callable[..., pexpect.spawn],
+) -> None:
     line = f"trap 'stty size' WINCH; stty size; {FOREVER}"
     child = terminal([*RUN, "--interactive", "--shell", "--", line])
     child.expect_exact("24 80\r\n")
@@ -485,7 +499,7 @@ def test_an_interactive_commands_terminal_follows_our_size(terminal: Callable[..
     child.expect_exact("33 101\r\n")
 
 
-def test_a_size_that_was_asked_for_stays(terminal: Callable[..., pexpect.spawn], tmp_path: Path) -> None:
+def test_a_given_size_does_not_change(terminal: Callable[..., pexpect.spawn], tmp_path: Path) -> None:
     go = tmp_path / "go"
     line = f"echo ready; until [ -e {go} ]; do sleep 0.01; done; stty size <&1; echo $COLUMNS"
     child = terminal([*RUN, "--size", "10x20", "--shell", "--", line])
@@ -495,22 +509,22 @@ def test_a_size_that_was_asked_for_stays(terminal: Callable[..., pexpect.spawn],
     child.expect_exact("10 20\r\n20\r\n")
 
 
-# -- the end of all of it --------------------------------------------------------------------
+# -- the end of the whole tree ---------------------------------------------------------------
 
 
-def test_a_reader_that_has_gone_ends_the_command_without_a_complaint(marked: Marked) -> None:
+def test_a_closed_pipe_ends_the_command_silently(marked: Marked) -> None:
     command = f"{marked.sleep} & while :; do echo y; done"
     outcome = _shell(f"RUN --shell -- '{command}' | head -1; echo ${{PIPESTATUS[0]}}")
     assert (outcome.stdout, outcome.stderr) == (b"y\n141\n", b"")
     assert not marked.living()
 
 
-def test_a_reader_of_json_that_has_gone_is_the_same() -> None:
+def test_a_closed_pipe_of_json_is_silent_too() -> None:
     outcome = _shell("RUN --json -- yes | head -c 1; echo ${PIPESTATUS[0]}")
     assert (outcome.stdout, outcome.stderr) == (b"{141\n", b"")
 
 
-_WAYS = {
+_ESCAPES = {
     "a child that ignores INT and TERM": "bash -c 'trap \"\" INT TERM; touch UP; exec SLEEP' &",
     "a session of its own": "setsid bash -c 'touch UP; exec SLEEP' &",
     "a daemon": "(setsid bash -c 'touch UP; exec SLEEP' < /dev/null > /dev/null 2>&1 &);",
@@ -518,17 +532,19 @@ _WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", _WAYS.values(), ids=_WAYS)
+@pytest.mark.parametrize("escape", _ESCAPES.values(), ids=_ESCAPES)
 @pytest.mark.parametrize("end", ["idle timeout", "no reader"])
-def test_nothing_of_a_run_that_was_ended_is_left(
-    start: Start, marked: Marked, tmp_path: Path, way: str, end: str
+def test_an_ended_run_leaves_no_process(
+    start: Start, marked: Marked, tmp_path: Path, escape: str, end: str
 ) -> None:
     up = tmp_path / "up"
-    line = way.replace("UP", str(up)).replace("SLEEP", marked.sleep)
-    # It is not idle before the other process is there.
+    line = escape.replace("UP", str(up)).replace("SLEEP", marked.sleep)
+    # The run is not idle before the other process is there.
     line += f" until [ -e {up} ]; do echo waiting; sleep 0.02; done; echo ready"
     if end == "idle timeout":
-        process = start("--idle-timeout", "0.5", "--grace", "0.1,0.1,2", "--shell", "--", f"{line}; {marked.sleep}")
+        process = start(
+            "--idle-timeout", "0.5", "--grace", "0.1,0.1,2", "--shell", "--", f"{line}; {marked.sleep}"
+        )
         _read_until(process, b"ready")
         assert process.wait(LIMIT) == 124
     else:
@@ -546,7 +562,7 @@ def test_nothing_of_a_run_that_was_ended_is_left(
 
 
 @pytest.mark.parametrize("options", [["--no-tty"], []], ids=["pipe", "terminal"])
-def test_what_a_command_left_in_the_background_lives_on_and_is_not_waited_for(
+def test_a_background_process_survives_a_normal_end_and_is_not_awaited(
     marked: Marked, options: list[str]
 ) -> None:
     outcome = _run(*options, "--shell", "--", f"{marked.sleep} & echo left")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.model_host import ModelHost, ModelLink, Record
 
 from pyrepl_stream import (
     CompleteMessage,
@@ -21,8 +20,9 @@ from pyrepl_stream import (
     SessionClosedError,
     TargetError,
     UsageError,
-    wait_sync,
 )
+from pyrepl_stream.testing import ModelHost, ModelLink, Record
+from pyrepl_stream.waiting import wait_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,11 @@ async def test_a_session_is_used_over_any_link(anyio_backend: str) -> None:
     _, link = hosted()
     async with RemoteSession(link) as session:
         assert (await session.execute("1")).stdout == "a\nb\n"
-        assert [type(message) async for message in session.execute("2")] == [OutputMessage, OutputMessage, CompleteMessage]
+        assert [type(message) async for message in session.execute("2")] == [
+            OutputMessage,
+            OutputMessage,
+            CompleteMessage,
+        ]
 
 
 async def test_cuts_at_any_byte_cost_nothing(anyio_backend: str, rounds: Callable[[int, int], int]) -> None:
@@ -65,7 +69,7 @@ async def test_cuts_at_any_byte_cost_nothing(anyio_backend: str, rounds: Callabl
     assert sum(host.started.values()) == 1
 
 
-async def test_a_start_that_nobody_knows_of_any_more_is_lost_and_not_run_again(anyio_backend: str) -> None:
+async def test_a_start_that_a_killed_host_may_have_run_is_lost_and_not_run_again(anyio_backend: str) -> None:
     def crash(record: Record) -> None:
         del host.records[record.id]
         host.restart()
@@ -93,13 +97,13 @@ async def test_a_record_that_ends_without_complete_is_lost(anyio_backend: str) -
     assert (result.status, result.success, result.stdout) == ("lost", False, "a\n")
 
 
-async def test_a_target_that_cannot_be_reached_is_tried_again(anyio_backend: str) -> None:
+async def test_an_unreachable_target_is_retried(anyio_backend: str) -> None:
     _, link = hosted(errors=[TargetError("not yet"), ConnectionRefusedError(111, "refused")])
     async with RemoteSession(link) as session:
         assert (await session.execute("1")).success
 
 
-async def test_what_makes_no_sense_is_raised_at_once(anyio_backend: str) -> None:
+async def test_a_usage_error_of_a_link_is_raised_at_once(anyio_backend: str) -> None:
     _, link = hosted(errors=[UsageError("no such machine")])
     with pytest.raises(UsageError, match="no such machine"):
         async with RemoteSession(link):
@@ -115,7 +119,7 @@ async def test_a_session_that_is_not_what_was_asked_for_is_an_error(anyio_backen
     await session.disconnect()
 
 
-def test_patience_has_an_end() -> None:
+def test_retries_end_when_patience_is_over() -> None:
     host, link = hosted(says("a\n", end=False))
     session = RemoteSession(link, patience=0.2)
     execution = session.execute("1")
@@ -131,7 +135,7 @@ def test_patience_has_an_end() -> None:
     session.disconnect().wait()
 
 
-def test_a_mistake_in_a_link_is_told_and_hangs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_of_a_link_is_raised_to_all_callers(caplog: pytest.LogCaptureFixture) -> None:
     _, link = hosted(errors=[ZeroDivisionError("oops")])
     session = RemoteSession(link)
     with pytest.raises(PyreplStreamError, match="oops"):
@@ -139,7 +143,7 @@ def test_a_mistake_in_a_link_is_told_and_hangs_nobody(caplog: pytest.LogCaptureF
     session.disconnect().wait()
 
 
-def test_the_end_is_heard_of_though_nobody_reads() -> None:
+def test_the_end_is_reported_without_a_reader() -> None:
     host, link = hosted(says("a\n", end=False))
     with RemoteSession(link) as session:
         execution = session.execute("1", execution_id="x")
@@ -154,13 +158,13 @@ def test_the_end_is_heard_of_though_nobody_reads() -> None:
         assert execution.status == "ok"
 
 
-def test_a_batch_comes_when_the_code_asks() -> None:
+def test_a_batch_is_delivered_when_the_code_asks_for_input() -> None:
     host, link = hosted(says("a\n", end=False))
     with RemoteSession(link) as session:
         execution = session.execute("1", execution_id="x", streaming=False)
         stream = execution.attach()
         assert stream.receive(0.1) == []
-        host.records["x"].say(InputRequestMessage(prompt="? "))
+        host.records["x"].emit(InputRequestMessage(prompt="? "))
         host.records["x"].asked = 2
         link.pump()
         messages: list[Message] = []
@@ -171,13 +175,13 @@ def test_a_batch_comes_when_the_code_asks() -> None:
         assert host.records["x"].answers == ["yes"]
 
 
-def test_input_that_was_answered_by_a_cut_connection_is_no_error() -> None:
+def test_input_that_was_delivered_before_a_cut_is_not_an_error() -> None:
     host, link = hosted(says(end=False))
     with RemoteSession(link) as session:
         execution = session.execute("1", execution_id="x")
         execution.wait_started()
         record = host.records["x"]
-        record.say(InputRequestMessage(prompt="? "))
+        record.emit(InputRequestMessage(prompt="? "))
         record.asked = 1
         peer = host.peers[-1]
         receive = peer.receive
@@ -193,17 +197,17 @@ def test_input_that_was_answered_by_a_cut_connection_is_no_error() -> None:
         assert link.connections == 2
 
 
-def test_leaving_a_stream_leaves_the_host_too() -> None:
+def test_closing_a_stream_ends_its_subscription() -> None:
     host, link = hosted(says(*("x" * 1000 for _ in range(5000)), end=False))
     with RemoteSession(link) as session:
         stream = session.execute("1").attach()
         assert stream.receive()
         stream.close()
-        session.connect().wait()  # the host has heard all that came before
+        session.connect().wait()  # the host has received everything sent before
         assert not host.peers[-1]._attaches
 
 
-def test_a_reader_that_stops_stops_the_flow_for_itself_alone() -> None:
+def test_a_reader_that_stops_holds_up_its_own_stream_alone() -> None:
     host, link = hosted(says(*("x" * 1000 for _ in range(5000))))
     with RemoteSession(link) as session:
         execution = session.execute("1")
@@ -215,19 +219,24 @@ def test_a_reader_that_stops_stops_the_flow_for_itself_alone() -> None:
         assert len(received) == 5001
 
 
-def test_after_disconnecting_everything_says_so() -> None:
+def test_after_disconnecting_every_call_fails() -> None:
     _, link = hosted()
     session = RemoteSession(link)
     execution = session.execute("1")
     session.disconnect().wait()
     session.disconnect().wait()
-    for call in (execution.wait, session.execute("2").wait, session.executions_sync, session.connect().wait):
+    for call in (
+        execution.wait,
+        session.execute("2").wait,
+        session.executions().wait,
+        session.connect().wait,
+    ):
         with pytest.raises(SessionClosedError, match="connect again"):
             call()  # type: ignore[operator]
     assert all(stream.closed for stream in link._streams)
 
 
-def test_a_session_with_nothing_to_do_does_not_connect_again() -> None:
+def test_an_idle_session_does_not_reconnect() -> None:
     host, link = hosted()
     with RemoteSession(link) as session:
         session.execute("1").wait()
@@ -241,7 +250,7 @@ def test_a_session_with_nothing_to_do_does_not_connect_again() -> None:
 
 
 def _when(condition: Callable[[], bool], wake: Callable[[], None]) -> None:
-    from pyrepl_stream.engine.loop import engine_loop
+    from pyrepl_stream.runtime.engine.loop import engine_loop
 
     if condition():
         wake()

@@ -1,4 +1,4 @@
-"""What becomes of clients and their sessions when hosts are killed, stopped or closed, and after a fork."""
+"""Clients and their sessions when hosts are killed, stopped or closed, and after a fork."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pyrepl_stream import (
     SessionClosedError,
     UsageError,
     connect,
-    list_sessions,
 )
-from pyrepl_stream.host.places import SessionPlace
-from pyrepl_stream.sessions.acting import session_of
+from pyrepl_stream.inventory import list_sessions
+from pyrepl_stream.inventory.actions import session_of
+from pyrepl_stream.runtime.host.paths import SessionPaths
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +35,14 @@ def root() -> Iterator[Path]:
 
 
 def program(code: str) -> str:
-    """What a program prints, on both streams."""
+    """Return the output of a program, of both streams."""
     return subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=True,
     ).stdout
 
 
@@ -50,16 +55,21 @@ def pid_of(session: RemoteSession) -> int:
 # -- killed, closed ------------------------------------------------------------------------------
 
 
-def test_whoever_comes_first_after_a_host_was_killed_the_session_is_as_it_was(root: Path) -> None:
+def test_a_session_whose_host_was_killed_restarts_with_its_options(root: Path) -> None:
     with connect("local:a", cwd=root, env={"A": "secret"}) as owner:
-        owner.execute("import time; print(1, flush=True); time.sleep(1000)", execution_id="job").wait_started()
+        owner.execute(
+            "import time; print(1, flush=True); time.sleep(1000)", execution_id="job"
+        ).wait_started()
         os.kill(pid_of(owner), signal.SIGKILL)
         with session_of("a") as watcher:
             (complete,) = [m for m in watcher.attach("job") if isinstance(m, CompleteMessage)]
             assert complete.status == "lost"
             pid = pid_of(watcher)
         assert owner.execution("job").wait().status == "lost"
-        assert owner.execute("import os; print(os.getcwd(), os.environ['A'])").wait().stdout == f"{root} secret\n"
+        assert (
+            owner.execute("import os; print(os.getcwd(), os.environ['A'])").wait().stdout
+            == f"{root} secret\n"
+        )
         assert pid_of(owner) == pid
 
 
@@ -67,18 +77,18 @@ def test_a_session_with_other_options_is_read_and_stopped_but_runs_nothing(root:
     with connect("local:a") as session:
         execution = session.execute("import time; print(1, flush=True); time.sleep(1000)", execution_id="job")
         other = connect("local:a", env={"A": "1"})
-        with pytest.raises(UsageError, match="another A in env"):
+        with pytest.raises(UsageError, match="another value of A in env"):
             other.execute("print('never')").wait()
         stream = iter(other.attach("job"))
         assert isinstance(next(stream), OutputMessage)
         other.interrupt("job").wait()
-        assert [found.id for found in other.executions_sync()] == ["job"]
+        assert [found.id for found in other.executions().wait()] == ["job"]
         assert execution.wait().status == "interrupted"
         other.disconnect().wait()
         session.close().wait()
 
 
-def test_a_reader_of_a_session_that_was_closed_starts_no_other() -> None:
+def test_reading_does_not_restart_a_closed_session() -> None:
     with connect("local:a") as session:
         execution = session.execute("for n in range(200_000): print('x' * 100)", execution_id="job")
         stream = execution.attach()
@@ -95,7 +105,7 @@ def test_a_reader_of_a_session_that_was_closed_starts_no_other() -> None:
         session.close().wait()
 
 
-def test_what_is_run_while_the_session_is_being_closed_runs_in_the_next_one() -> None:
+def test_code_that_is_sent_while_the_session_closes_runs_in_the_next_one() -> None:
     stays = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); time.sleep(1000)"
     with connect("local:a") as session:
         stream = session.execute(stays, execution_id="job").attach()
@@ -103,7 +113,7 @@ def test_what_is_run_while_the_session_is_being_closed_runs_in_the_next_one() ->
         assert stream.receive()
         with connect("local:a") as other:
             closed = other.close()
-            wait_until(lambda: not os.path.exists(SessionPlace("a").socket))  # it listens no more
+            wait_until(lambda: not os.path.exists(SessionPaths("a").socket))  # it does not listen any more
             assert session.execute("'new'").wait().result == "'new'"
             closed.wait()
         assert pid_of(session) != pid
@@ -124,7 +134,7 @@ def test_one_request_that_is_too_long_fails_alone() -> None:
 # -- dropped -------------------------------------------------------------------------------------
 
 
-def test_a_session_that_nobody_holds_disconnects() -> None:
+def test_a_garbage_collected_session_disconnects() -> None:
     for _ in range(3):
         session = connect("local:a", idle_timeout=0.2)
         session.execute("1").wait()
@@ -134,7 +144,7 @@ def test_a_session_that_nobody_holds_disconnects() -> None:
     assert wait_for_end(pid)
 
 
-def test_an_execution_needs_nobody_to_hold_its_session() -> None:
+def test_an_execution_works_after_its_session_object_is_gone() -> None:
     execution = connect("local:a").execute("print(input('? '))")
     stream = execution.attach()
     received = []
@@ -146,7 +156,7 @@ def test_an_execution_needs_nobody_to_hold_its_session() -> None:
     assert execution.snapshot().status == "ok"
 
 
-def test_a_session_that_is_not_entered_leaves_nothing_behind() -> None:
+def test_a_session_that_is_not_entered_leaves_no_resources_open() -> None:
     code = """
 from pyrepl_stream import UsageError, connect
 with connect("local:a") as session:
@@ -162,7 +172,7 @@ with connect("local:a") as session:
 # -- forks ---------------------------------------------------------------------------------------
 
 
-def test_a_copy_of_the_process_is_told_to_connect_again() -> None:
+def test_a_forked_process_must_connect_again() -> None:
     code = """
 import os, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -172,7 +182,7 @@ with connect("local:a") as session:
     stream = execution.attach()
     stream.receive()
     if not os.fork():
-        for call in (session.execute("1").wait, execution.wait, stream.receive, session.executions_sync):
+        for call in (session.execute("1").wait, execution.wait, stream.receive, session.executions().wait):
             try:
                 call()
             except SessionClosedError as exc:
@@ -187,7 +197,7 @@ with connect("local:a") as session:
     assert program(code) == "True\n" * 4 + "from the child\n"
 
 
-def test_a_copy_of_the_process_is_no_client() -> None:
+def test_a_forked_process_does_not_count_as_a_client() -> None:
     code = """
 import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -212,7 +222,7 @@ print(bool(select.select([host], [], [], 20)[0]))
 def test_a_host_that_does_not_answer_is_not_dead() -> None:
     with connect("local:a") as session:
         assert session.execute("print(1, flush=True); import time; time.sleep(1000)").attach().receive()
-        pid = host_pid(SessionPlace("a").socket)
+        pid = host_pid(SessionPaths("a").socket)
         os.kill(pid, signal.SIGSTOP)
         try:
             (found,) = list_sessions()

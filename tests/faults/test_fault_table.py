@@ -1,4 +1,4 @@
-"""What may go wrong between a client and its job, with real processes: every byte is counted."""
+"""Faults between a client and its job, with real processes: no byte is lost."""
 
 from __future__ import annotations
 
@@ -14,15 +14,8 @@ from pathlib import Path
 import pytest
 from support.sessions import host_pid, isolated, wait_for_end
 
-from pyrepl_stream import (
-    CompleteMessage,
-    GapMessage,
-    Message,
-    OutputMessage,
-    RemoteSession,
-    connect,
-)
-from pyrepl_stream.host.places import SessionPlace
+from pyrepl_stream import CompleteMessage, GapMessage, Message, OutputMessage, RemoteSession, connect
+from pyrepl_stream.runtime.host.paths import SessionPaths
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def numbers(count: int) -> list[str]:
     return [str(number) for number in range(count)]
 
 
-# A job that stops in the middle until a file is there: what is cut, is cut while it runs.
+# A job that waits in the middle until a file exists, so that a cut happens while it runs.
 def job(count: int, gate: Path) -> str:
     return f"""
 import os, time
@@ -70,12 +63,14 @@ with connect("local:faults") as session:
 """
 
 
-def test_a_client_that_is_killed_costs_no_byte(
+def test_a_killed_client_loses_no_byte(
     remote: RemoteSession, root: Path, assert_whole: Callable[..., None]
 ) -> None:
     gate, code = root / "gate", ""
     code = job(100_000, gate)
-    with subprocess.Popen([sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+    with subprocess.Popen(
+        [sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as client:
         assert client.stdin is not None
         assert client.stdout is not None
         client.stdin.write(code.encode())
@@ -91,21 +86,23 @@ def test_a_client_that_is_killed_costs_no_byte(
     assert messages[-1].success
 
 
-def test_a_client_far_slower_than_its_job_gets_every_byte_and_delays_nobody(
+def test_a_client_much_slower_than_its_job_gets_every_byte_and_does_not_delay_it(
     remote: RemoteSession, assert_whole: Callable[..., None]
 ) -> None:
-    execution = remote.execute("print('x' * 99 + '\\n' * 1, end='')\n" * 5 + "for _ in range(200_000): print('y' * 99)")
+    execution = remote.execute(
+        "print('x' * 99 + '\\n' * 1, end='')\n" * 5 + "for _ in range(200_000): print('y' * 99)"
+    )
     received: list[Message] = []
     for message in execution:
         received.append(message)
         if len(received) == 3:
-            # The job has ended long before this reader goes on.
+            # The job has ended long before this reader continues.
             assert remote.execution(execution.id).wait(60).success
     assert_whole(received)
     assert len(lines_of(received)) == 200_005
 
 
-def test_of_two_clients_the_one_that_stalls_does_not_hold_up_the_other(
+def test_a_client_that_stalls_does_not_delay_another_one(
     remote: RemoteSession, assert_whole: Callable[..., None]
 ) -> None:
     execution = remote.execute("for number in range(300_000): print(number)")
@@ -128,7 +125,7 @@ def test_of_two_clients_the_one_that_stalls_does_not_hold_up_the_other(
         ("import os; os.abort()", 134, "SIGABRT"),
     ],
 )
-def test_a_worker_that_dies_leaves_a_true_record_and_the_session_goes_on(
+def test_the_session_continues_after_a_worker_that_died_and_the_record_shows_it(
     remote: RemoteSession, code: str, exit_code: int, told: str, assert_whole: Callable[..., None]
 ) -> None:
     remote.execute("kept = 1").wait(30)
@@ -145,7 +142,9 @@ def test_a_worker_that_dies_leaves_a_true_record_and_the_session_goes_on(
     assert any("new" in log.text for log in again.logs)
 
 
-def test_code_that_runs_out_of_memory_under_a_limit_fails_and_the_session_goes_on(remote: RemoteSession) -> None:
+def test_the_session_continues_after_code_that_ran_out_of_memory(
+    remote: RemoteSession,
+) -> None:
     code = """
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.RLIM_INFINITY))
@@ -160,7 +159,7 @@ while True:
     assert remote.execute("1 + 1").wait(60).result == "2"
 
 
-def test_a_call_that_keeps_the_gil_delays_no_second_client(
+def test_a_call_that_holds_the_gil_does_not_delay_a_second_client(
     remote: RemoteSession, root: Path, rounds: Callable[[int, int], int]
 ) -> None:
     seconds = rounds(2, 20)
@@ -182,7 +181,7 @@ print("after")
     assert words_of(list(stream)) == ["after"]
 
 
-def test_what_a_killed_host_has_written_is_replayed_and_the_end_is_lost(
+def test_the_records_of_a_killed_host_are_replayed_and_end_as_lost(
     remote: RemoteSession, root: Path, assert_whole: Callable[..., None]
 ) -> None:
     execution = remote.execute(job(20_000, root / "never"), execution_id="job")
@@ -190,7 +189,7 @@ def test_what_a_killed_host_has_written_is_replayed_and_the_end_is_lost(
     stream = iter(execution)
     while len(lines_of(messages)) < 10_001:
         messages.append(next(stream))
-    pid = host_pid(SessionPlace("faults").socket)
+    pid = host_pid(SessionPaths("faults").socket)
     worker = int(remote.execution("job").id == "job") and _children(pid)
     os.kill(pid, signal.SIGKILL)
     messages += stream
@@ -201,7 +200,7 @@ def test_what_a_killed_host_has_written_is_replayed_and_the_end_is_lost(
     assert (complete.success, complete.status) == (False, "lost")
     for child in worker or ():
         assert wait_for_end(child), "the worker outlived its host"
-    # Again, from the record alone, and the same.
+    # The same again, from the record alone.
     with connect("local:faults") as other:
         assert list(other.attach("job")) == messages
 
@@ -210,7 +209,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_a_job_that_nobody_watches_ends_with_flat_memory_and_says_what_is_not_kept(
+def test_a_job_without_a_client_ends_with_constant_memory_and_a_gap_for_dropped_output(
     root: Path, rounds: Callable[[int, int], int], assert_whole: Callable[..., None]
 ) -> None:
     megabytes = rounds(100, 5_000)
@@ -219,7 +218,7 @@ def test_a_job_that_nobody_watches_ends_with_flat_memory_and_says_what_is_not_ke
     with connect("local:flood", retention=32 << 20) as session:
         execution = session.execute(code, execution_id="flood")
         assert execution.wait_started(30)
-        pid = host_pid(SessionPlace("flood").socket)
+        pid = host_pid(SessionPaths("flood").socket)
         before = _memory(pid)
         execution.detach()
         flood = session.execution("flood")
@@ -244,7 +243,7 @@ def _memory(pid: int) -> int:
     raise AssertionError("no VmRSS")
 
 
-def test_executions_of_one_session_share_its_namespace_over_clients(remote: RemoteSession) -> None:
+def test_executions_of_different_clients_share_the_namespace(remote: RemoteSession) -> None:
     remote.execute("answer = 42").wait(30)
     with connect("local:faults") as other:
         assert other.execute("answer").wait(30).result == "42"

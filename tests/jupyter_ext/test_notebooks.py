@@ -1,8 +1,9 @@
-"""Notebooks run by the tools that run notebooks without a person."""
+"""Notebooks that programs run: nbclient, nbconvert and papermill."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,16 +14,17 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from support.kernels import ROOT
 
-from pyrepl_stream import list_sessions
+from pyrepl_stream.inventory import list_sessions
 
 pytestmark = pytest.mark.kernel
 
+DIVISION = r"ZeroDivisionError(\x1b\[39m)?: division by zero"  # the name may be coloured, as in a plain cell
 QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
 
 
 @pytest.fixture
 def failing(tmp_path: Path) -> Path:
-    """A notebook whose second cell fails in the session."""
+    """Make a notebook whose second cell fails in the session."""
     notebook = nbformat.v4.new_notebook()
     sources = (
         "%load_ext jupyter_ext",
@@ -52,7 +54,7 @@ def _run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _texts(notebook: nbformat.NotebookNode) -> list[str]:
-    """The stream text of each code cell."""
+    """Return the stream text of each code cell."""
     return [
         "".join(output.get("text", "") for output in cell.outputs)
         for cell in notebook.cells
@@ -65,7 +67,7 @@ def test_nbclient_runs_the_quickstart() -> None:
     assert "step 5: total 15" in texts[1]
     assert texts[2].partition("\n")[2] == texts[1], "the job ran twice, or was not shown whole"
     assert "shell says 3" in texts[3]
-    assert "ZeroDivisionError: division by zero" in texts[4]
+    assert re.search(DIVISION, texts[4])
 
 
 def test_nbclient_runs_the_notebook_of_commands() -> None:
@@ -86,7 +88,7 @@ def test_nbclient_runs_the_notebook_of_commands() -> None:
 
 
 def test_nbclient_stops_at_a_failing_cell(failing: Path) -> None:
-    with pytest.raises(CellExecutionError, match="ZeroDivisionError: division by zero") as caught:
+    with pytest.raises(CellExecutionError, match=DIVISION) as caught:
         _execute(failing)
     assert "pyrepl_stream" not in str(caught.value)
     assert not (failing.parent / "reached").exists()
@@ -104,7 +106,7 @@ def test_nbconvert_executes_the_quickstart(tmp_path: Path) -> None:
 def test_nbconvert_fails_at_a_failing_cell(failing: Path) -> None:
     done = _run("nbconvert", "--to", "notebook", "--execute", str(failing), cwd=failing.parent)
     assert done.returncode != 0
-    assert "ZeroDivisionError: division by zero" in done.stderr
+    assert re.search(DIVISION, done.stderr)
     assert not (failing.parent / "reached").exists()
 
 
@@ -117,7 +119,7 @@ def test_papermill_runs_the_quickstart(tmp_path: Path) -> None:
 def test_papermill_stops_at_a_failing_cell_and_keeps_its_output(failing: Path) -> None:
     done = _run("papermill", str(failing), "out.ipynb", "--no-progress-bar", cwd=failing.parent)
     assert done.returncode != 0
-    assert "ZeroDivisionError: division by zero" in done.stderr
+    assert re.search(DIVISION, done.stderr)
     assert not (failing.parent / "reached").exists()
     assert "before" in (failing.parent / "out.ipynb").read_text()
 
@@ -138,7 +140,11 @@ def test_nbclient_runs_the_notebook_of_processors(tmp_path: Path, monkeypatch: p
     assert "starting" not in texts[4]
     assert texts[6] == "KeyError: not quite\n"
     assert texts[8].splitlines()[:2] == ["loss 0.1", "epoch {'number': '1', 'of': '3'}"]
-    assert texts[9] == texts[10].replace("\r", "") + "\n" == "".join(f"epoch {n}/3 loss=0.{n}\n" for n in (1, 2, 3)) + "\n"
+    assert (
+        texts[9]
+        == texts[10].replace("\r", "") + "\n"
+        == "".join(f"epoch {n}/3 loss=0.{n}\n" for n in (1, 2, 3)) + "\n"
+    )
     (result,) = (
         output["data"]["text/plain"]
         for cell in executed.cells
@@ -167,8 +173,12 @@ def test_nbclient_runs_the_notebook_of_the_live_area() -> None:
     assert "line 1000000 of a million" in texts[2]
     assert sum("text/html" in output.get("data", {}) for output in cells[3].outputs) == 3
     record = "".join(output.get("data", {}).get("text/plain", "") for output in cells[4].outputs)
-    assert [line for line in record.splitlines() if line.startswith("tick")] == [f"tick {n}" for n in range(10)]
-    assert [session.name for session in list_sessions() if session.alive and session.name == "background"] == []
+    assert [line for line in record.splitlines() if line.startswith("tick")] == [
+        f"tick {n}" for n in range(10)
+    ]
+    assert [
+        session.name for session in list_sessions() if session.alive and session.name == "background"
+    ] == []
 
 
 def _executed(*sources: str, cwd: Path) -> nbformat.NotebookNode:
@@ -210,7 +220,7 @@ def test_nbclient_has_the_records_of_detached_runs_that_end_between_two_cells(
     assert len(records) == 20
 
 
-def test_nbclient_has_all_lines_of_a_flood_of_some_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nbclient_has_all_lines_of_a_moderate_flood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = _executed("%%remote_stream\nfor i in range(50000): print('line', i)", cwd=tmp_path)
     assert _texts(notebook)[1] == "".join(f"line {i}\n" for i in range(50000))

@@ -45,7 +45,9 @@ def _magic(line: str, cell: str) -> str:
 
 
 def test_output_comes_while_the_code_runs(terminal: pexpect.spawn, tmp_path: Path) -> None:
-    code = "import os, time\nprint('first')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('second')"
+    code = (
+        "import os, time\nprint('first')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('second')"
+    )
     terminal.sendline(_magic("", code))
     terminal.expect("first\r\n")
     (tmp_path / "go").write_text("")
@@ -53,7 +55,7 @@ def test_output_comes_while_the_code_runs(terminal: pexpect.spawn, tmp_path: Pat
     terminal.expect(PROMPT)
 
 
-def test_the_magic_works_as_it_is_typed(terminal: pexpect.spawn) -> None:
+def test_the_magic_can_be_typed(terminal: pexpect.spawn) -> None:
     terminal.sendline("%%remote_stream")
     terminal.sendline("print('ty' + 'ped')")
     terminal.sendline("")
@@ -75,7 +77,7 @@ def test_control_c_stops_a_shell_run_and_leaves_no_child(terminal: pexpect.spawn
     assert not [pid for pid in pids if is_alive(pid)]
 
 
-def test_control_c_stops_python_code_and_the_shell_goes_on(terminal: pexpect.spawn) -> None:
+def test_control_c_stops_python_code_and_not_the_shell(terminal: pexpect.spawn) -> None:
     terminal.sendline(_magic("", "print('go')\nwhile True: pass"))
     terminal.expect("go\r\n")
     terminal.sendintr()
@@ -85,7 +87,7 @@ def test_control_c_stops_python_code_and_the_shell_goes_on(terminal: pexpect.spa
     terminal.expect("alive\r\n")
 
 
-def test_leaving_with_a_run_in_the_background_neither_hangs_nor_complains(terminal: pexpect.spawn) -> None:
+def test_exit_with_a_detached_run_neither_hangs_nor_fails(terminal: pexpect.spawn) -> None:
     terminal.sendline(_magic("--detach", "while True: pass"))
     terminal.expect("runs detached")
     terminal.expect(PROMPT)

@@ -1,4 +1,4 @@
-"""Branches: slow, raising and stuck processors beside a reader, and what their queues do when full."""
+"""Branches: slow, raising and stuck processors beside a reader, and their queues when full."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrepl_stream.errors import UsageError
-from pyrepl_stream.messages import (
+from pyrepl_stream.local.session import Session
+from pyrepl_stream.processors import Branch
+from pyrepl_stream.processors.branch import _MOVES, _Queue, _State, _Worker
+from pyrepl_stream.runtime.errors import UsageError
+from pyrepl_stream.runtime.messages import (
     CompleteMessage,
     GapMessage,
     InputRequestMessage,
@@ -21,9 +24,6 @@ from pyrepl_stream.messages import (
     OutputMessage,
     ResultMessage,
 )
-from pyrepl_stream.processors import Branch
-from pyrepl_stream.processors.branch import _Queue
-from pyrepl_stream.session import Session
 
 COMPLETE = CompleteMessage(execution_id="job", sequence=10_000, success=True)
 
@@ -33,7 +33,7 @@ def output(sequence: int, data: str = "x" * 1000) -> OutputMessage:
 
 
 class Collector:
-    """Keeps what it gets, and waits at each message until it may go on."""
+    """Keeps the messages it receives, and waits at each one until it may continue."""
 
     def __init__(self, turns: int = 1_000_000) -> None:
         self.turns = threading.Semaphore(turns)
@@ -48,23 +48,23 @@ def fed(branch: Branch, messages: list[Message]) -> list[Message]:
     return [passed for message in messages for passed in branch(message)]
 
 
-# -- what passes --------------------------------------------------------------------------------
+# -- messages that pass --------------------------------------------------------------------------
 
 
-def test_messages_pass_and_the_branch_has_all_of_them_when_complete_passes() -> None:
+def test_a_branch_has_received_every_message_when_complete_passes() -> None:
     collector = Collector()
     messages = [*map(output, range(1, 200)), COMPLETE]
     assert fed(Branch(collector), messages) == messages
     assert collector.messages == messages
 
 
-def test_the_processors_of_a_branch_are_one_after_the_other() -> None:
+def test_the_processors_of_a_branch_form_a_pipeline() -> None:
     collector = Collector()
     fed(Branch(lambda m: None if isinstance(m, OutputMessage) else m, collector), [output(1), COMPLETE])
     assert collector.messages == [COMPLETE]
 
 
-def test_an_async_processor_runs_on_one_event_loop_of_its_own() -> None:
+def test_an_async_processor_runs_on_the_event_loop_of_its_branch() -> None:
     loops, seen = set(), []
 
     async def processor(message: Message) -> None:
@@ -77,7 +77,7 @@ def test_an_async_processor_runs_on_one_event_loop_of_its_own() -> None:
     assert (len(loops), seen) == (1, messages)
 
 
-def test_a_failure_is_a_log_among_what_passes() -> None:
+def test_a_failure_is_a_log_among_the_messages_that_pass() -> None:
     def fail(message: Message) -> None:
         raise ValueError("no room")
 
@@ -91,7 +91,7 @@ def test_a_failure_is_a_log_among_what_passes() -> None:
     assert collector.messages == [output(1), output(2), COMPLETE]
 
 
-def test_one_that_never_returns_is_given_up_and_complete_passes() -> None:
+def test_a_processor_that_never_returns_is_abandoned_and_complete_passes() -> None:
     forever = threading.Event()
     try:
         done = fed(Branch(lambda message: forever.wait() and None, stall_timeout=0.05), [output(1), COMPLETE])
@@ -102,7 +102,7 @@ def test_one_that_never_returns_is_given_up_and_complete_passes() -> None:
     assert any("did not return within 0.05 s" in m.text for m in done if isinstance(m, LogMessage))
 
 
-def test_an_async_one_that_ends_its_thread_is_a_log_and_complete_passes() -> None:
+def test_an_async_processor_that_ends_its_thread_is_a_log_and_complete_passes() -> None:
     async def leave(message: Message) -> None:
         raise SystemExit(3)
 
@@ -122,8 +122,11 @@ def test_block_waits_for_the_branch_and_loses_nothing() -> None:
     passed: list[Message] = []
     feeder = threading.Thread(target=lambda: passed.extend(fed(branch, messages)))
     feeder.start()
-    while len(collector.messages) < len(messages):
-        assert len(passed) == 0
+    while True:
+        already = len(passed)  # before the other count: all messages pass once the last one is processed
+        if len(collector.messages) == len(messages):
+            break
+        assert already == 0
         collector.turns.release()
     feeder.join(30)
     assert collector.messages == messages
@@ -136,7 +139,7 @@ def test_a_branch_that_drops_gets_a_gap_for_every_byte(overflow: str) -> None:
     branch = Branch(collector, queue_bytes=5000, overflow=overflow)
     messages: list[Message] = [output(i, "é" * i) for i in range(1, 200)]
     request, result = InputRequestMessage(sequence=200), ResultMessage(sequence=201)
-    assert fed(branch, [*messages, request, result]) == [*messages, request, result]  # nobody waited
+    assert fed(branch, [*messages, request, result]) == [*messages, request, result]  # without waiting
     for _ in range(300):
         collector.turns.release()
     fed(branch, [COMPLETE])
@@ -147,7 +150,7 @@ def test_a_branch_that_drops_gets_a_gap_for_every_byte(overflow: str) -> None:
 
 
 def _check_whole(messages: list[Message], size: int) -> None:
-    """Numbers rise by one over gaps, and bytes and gaps are all there was."""
+    """Check that numbers rise by one over gaps, and that bytes and gaps add up to ``size``."""
     last = total = 0
     for message in messages:
         if message is not COMPLETE:
@@ -172,8 +175,13 @@ def test_fail_ends_the_branch_with_a_log() -> None:
     collector.turns.release()
 
 
-@given(st.lists(st.sampled_from(["put", "never", "pop"]), max_size=80), st.sampled_from(["drop_oldest", "drop_newest"]))
-def test_whatever_the_schedule_a_queue_accounts_for_every_byte_and_is_bounded(steps: list[str], overflow: str) -> None:
+@given(
+    st.lists(st.sampled_from(["put", "never", "pop"]), max_size=80),
+    st.sampled_from(["drop_oldest", "drop_newest"]),
+)
+def test_a_queue_accounts_for_every_byte_and_is_bounded_in_any_schedule(
+    steps: list[str], overflow: str
+) -> None:
     queue = _Queue(overflow, 3000)
     got: list[Message] = []
     sequence = size = kept = 0
@@ -196,10 +204,27 @@ def test_whatever_the_schedule_a_queue_accounts_for_every_byte_and_is_bounded(st
     _check_whole([*got, COMPLETE], size)
 
 
+@pytest.mark.parametrize("state", _State)
+@pytest.mark.parametrize("following", _State)
+def test_a_worker_moves_as_the_table_says(state: _State, following: _State) -> None:
+    worker = _Worker([Collector()], 10.0, _Queue("block", 3000))
+    with worker._lock:  # its thread makes no moves of its own
+        worker._state = state
+        worker._move(following)
+        assert worker._state is (following if following in _MOVES[state] else state)
+    worker.end()
+
+
+def test_the_end_of_a_worker_is_final_and_follows_every_other_state() -> None:
+    assert set(_MOVES) == set(_State)
+    assert not _MOVES[_State.ENDED]
+    assert all(_State.ENDED in _MOVES[state] for state in _State if state is not _State.ENDED)
+
+
 # -- several ------------------------------------------------------------------------------------
 
 
-def test_a_raising_a_stuck_and_a_slow_one_harm_neither_each_other_nor_the_record(session: Session) -> None:
+def test_raising_stuck_and_slow_processors_affect_neither_each_other_nor_the_record(session: Session) -> None:
     forever = threading.Event()
     collectors = [Collector(), Collector()]
 
@@ -227,7 +252,7 @@ def test_a_raising_a_stuck_and_a_slow_one_harm_neither_each_other_nor_the_record
     assert {"ValueError: each time" in log.text for log in result.logs} == {True, False}
 
 
-def test_each_reader_has_a_branch_of_its_own_and_its_thread_ends_with_it() -> None:
+def test_each_reader_has_its_own_branch_whose_thread_ends_with_it() -> None:
     before = set(threading.enumerate())
     collector = Collector()
     original = Branch(collector)
@@ -246,16 +271,16 @@ def test_each_reader_has_a_branch_of_its_own_and_its_thread_ends_with_it() -> No
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"overflow": "drop"}, "must be one of block"),
+        ({"overflow": "drop"}, "there is no overflow policy .drop.; known: block"),
         ({"queue_bytes": 0}, "at least 1"),
         ({"stall_timeout": 0}, "more than 0"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, Any], text: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         Branch(Collector(), **options)
 
 
-def test_what_cannot_be_a_processor_is_refused() -> None:
-    with pytest.raises(UsageError, match="which 3 cannot be"):
+def test_an_object_that_cannot_be_a_processor_is_refused() -> None:
+    with pytest.raises(UsageError, match="must be callable, and 3 is not"):
         Branch(3)  # type: ignore[arg-type]  # the mistake

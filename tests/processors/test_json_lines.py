@@ -1,8 +1,11 @@
-"""JSON lines: the same events however the output was cut, and not a byte lost."""
+"""JSON in output: the same events at any cut, and not a byte lost."""
 
 from __future__ import annotations
 
 import json
+import math
+import shutil
+import subprocess
 import tracemalloc
 from collections.abc import Iterable
 from typing import Any
@@ -11,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrepl_stream.errors import UsageError
-from pyrepl_stream.messages import (
+from pyrepl_stream.local.session import Session
+from pyrepl_stream.processors import PROCESSORS, JsonLines, processors_by_name
+from pyrepl_stream.runtime.errors import UsageError
+from pyrepl_stream.runtime.messages import (
     CompleteMessage,
     DisplayMessage,
     EventMessage,
@@ -22,13 +27,10 @@ from pyrepl_stream.messages import (
     OutputMessage,
     StreamType,
 )
-from pyrepl_stream.processors import PROCESSORS, JsonLines, processors_by_name
-from pyrepl_stream.processors.json_scanner import JsonScanner, Scan, parse
-from pyrepl_stream.session import Session
 
 
 def run(chunks: Iterable[str | bytes], processor: JsonLines | None = None) -> list[Message]:
-    """All that comes of these chunks of stdout and of the end, which is left out."""
+    """Return the messages for these chunks of stdout, up to `complete`."""
     processor = processor or JsonLines()
     messages: list[Message] = []
     sequence = 0
@@ -40,7 +42,7 @@ def run(chunks: Iterable[str | bytes], processor: JsonLines | None = None) -> li
 
 
 def shown(messages: Iterable[Message]) -> list[Any]:
-    """Text, joined, and the data of events as tuples of one."""
+    """Return joined text, and the data of events as tuples of one."""
     out: list[Any] = []
     for message in messages:
         if isinstance(message, EventMessage):
@@ -53,10 +55,10 @@ def shown(messages: Iterable[Message]) -> list[Any]:
     return out
 
 
-# -- what becomes an event ---------------------------------------------------------------------
+# -- events and text ---------------------------------------------------------------------------
 
 
-def test_lines_of_json_become_events_and_the_rest_passes_in_order() -> None:
+def test_lines_of_json_become_events_and_other_text_passes_in_order() -> None:
     messages = run(['start\n{"a": 1}\nmiddle\n[1, 2]\n', '{"b": 2}\nend\n'])
     assert shown(messages) == ["start\n", ({"a": 1},), "middle\n", ([1, 2],), ({"b": 2},), "end\n"]
 
@@ -128,7 +130,7 @@ def test_blanks_and_either_line_end_belong_to_the_line(line: str) -> None:
         '{"a": "\ud800\n',
     ],
 )
-def test_all_else_passes_exactly(line: str) -> None:
+def test_other_text_passes_exactly(line: str) -> None:
     for chunks in ([line], [line[:1], line[1:]], [line[:-1], line[-1:]]):
         assert "".join(shown(run(chunks))) == line
 
@@ -162,7 +164,7 @@ def test_each_value_of_a_line_of_values_is_an_event(text: str, found: list[Any])
         ('"{"a":1}"\n', ['"', ({"a": 1},), '"\n']),
     ],
 )
-def test_an_object_with_members_counts_beside_text_and_stands_for_itself(text: str, found: list[Any]) -> None:
+def test_an_object_with_members_beside_text_is_an_event(text: str, found: list[Any]) -> None:
     for chunks in ([text], list(text)):
         assert shown(run(chunks)) == found
 
@@ -171,7 +173,7 @@ def test_an_object_with_members_counts_beside_text_and_stands_for_itself(text: s
 @pytest.mark.parametrize(
     "data", [{"a": {"b": [1, {}, []], "c": "{"}, "d": None}, [[{"x": 1.5}], ["y", True]]]
 )
-def test_a_value_over_several_lines_is_an_event_with_the_end_of_its_last_line(data: Any, indent: Any) -> None:
+def test_a_value_over_several_lines_is_an_event_with_its_line_end(data: Any, indent: Any) -> None:
     text = json.dumps(data, indent=indent)
     for end in ("\n", "\r\n", " \n"):
         whole = f"before\n{text}{end}after\n".replace("\n", end.lstrip(" "))
@@ -189,12 +191,12 @@ def test_a_value_over_several_lines_is_an_event_with_the_end_of_its_last_line(da
         ("[1,\n2] x\n[3]\n", ["[1,\n2] x\n", ([3],)]),
     ],
 )
-def test_where_a_value_is_refused_the_search_goes_on(text: str, found: list[Any]) -> None:
+def test_the_search_continues_where_a_value_stops_being_json(text: str, found: list[Any]) -> None:
     for chunks in ([text], list(text)):
         assert shown(run(chunks)) == found
 
 
-def test_prose_after_an_open_bracket_is_shown_at_its_first_character() -> None:
+def test_prose_after_an_open_bracket_passes_at_its_first_character() -> None:
     processor = JsonLines()
     assert shown(processor(OutputMessage(data="Starting {\n"))) == ["Starting "]
     assert shown(processor(OutputMessage(data="W"))) == ["{\nW"]
@@ -209,7 +211,7 @@ def test_an_object_is_an_event_before_its_line_ends() -> None:
     assert shown(processor(OutputMessage(data="\n"))) == [({"b": 1},)]
 
 
-def test_nesting_that_others_can_encode_is_an_event() -> None:
+def test_up_to_200_levels_are_an_event() -> None:
     line = "[" * 200 + "]" * 200
     assert shown(run([line])) == [(json.loads(line),)]
     assert shown(run([f"[{line}]"])) == [f"[{line}]"]
@@ -226,11 +228,11 @@ def test_separators_within_text_do_not_end_a_line() -> None:
     assert shown(run([json.dumps(data, ensure_ascii=False) + "\n"])) == [(data,)]
 
 
-# -- what is held back, and how long -----------------------------------------------------------
+# -- held text ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["Continue? ", "50%\r", "3", "[INFO] loading", "{name}", "[\x1b[1m", "$ {x"])
-def test_a_partial_line_that_cannot_be_json_is_shown_at_once(text: str) -> None:
+@pytest.mark.parametrize("text", ["Continue? ", "50%\r", "3", "[INFO] loading", "{name}", "[\x1b[2K", "$ {x"])
+def test_a_partial_line_that_cannot_be_json_passes_at_once(text: str) -> None:
     message = OutputMessage(data=text)
     assert JsonLines()(message) == [message]
 
@@ -253,7 +255,7 @@ def test_output_without_json_passes_as_the_same_message() -> None:
         assert same is message
 
 
-def test_lines_are_put_together_by_stream_and_source() -> None:
+def test_lines_are_joined_by_stream_and_source() -> None:
     processor = JsonLines()
     places = [(StreamType.STDOUT, ""), (StreamType.STDERR, ""), (StreamType.STDOUT, "worker")]
     for number, (stream, source) in enumerate(places):
@@ -266,7 +268,7 @@ def test_lines_are_put_together_by_stream_and_source() -> None:
     ]
 
 
-def test_the_end_gives_what_is_left_before_complete() -> None:
+def test_held_text_is_released_before_complete() -> None:
     processor = JsonLines()
     processor(OutputMessage("job", 1, stream=StreamType.STDERR, data="[1]"))
     processor(OutputMessage("job", 2, data='{"b": '))
@@ -279,7 +281,7 @@ def test_the_end_gives_what_is_left_before_complete() -> None:
     assert len(list(processor(CompleteMessage("other", 2)))) == 2
 
 
-def test_after_complete_nothing_is_held_for_nobody_would_release_it() -> None:
+def test_nothing_is_held_after_complete() -> None:
     processor = JsonLines()
     processor(CompleteMessage("job", 3))
     late = OutputMessage("job", 4, data='{"a": ')
@@ -287,7 +289,7 @@ def test_after_complete_nothing_is_held_for_nobody_would_release_it() -> None:
     assert processor(OutputMessage("job", 1, data='{"a": ')) == [], "read again from the start"
 
 
-def test_a_read_that_was_left_does_not_mix_with_the_next_one() -> None:
+def test_an_abandoned_read_does_not_mix_with_the_next_one() -> None:
     processor = JsonLines()
     processor(OutputMessage("job", 2, data='{"old": '))
     assert shown(run(['{"a": ', "1}\n"], processor)) == [({"a": 1},)]
@@ -296,7 +298,7 @@ def test_a_read_that_was_left_does_not_mix_with_the_next_one() -> None:
 
 
 @pytest.mark.parametrize("between", [GapMessage("job", 2, first=2), InputRequestMessage("job", 2)])
-def test_a_gap_and_a_request_for_input_release_what_is_held(between: Message) -> None:
+def test_a_gap_and_a_request_for_input_release_held_text(between: Message) -> None:
     processor = JsonLines()
     processor(OutputMessage("job", 1, data=' {"a": 1} [1, '))
     assert processor(between) == [
@@ -322,7 +324,7 @@ def test_other_messages_pass() -> None:
     assert processor(display) == [display]
 
 
-def test_with_keep_text_all_text_passes_at_once_and_events_come_beside_it() -> None:
+def test_with_keep_text_all_text_passes_at_once_beside_the_events() -> None:
     chunks: list[str | bytes] = ['a\n{"b": 1}\n{"c"', ": 2}", '\n{"d', b"\xff", '\n{"e": 3}']
     messages = run(chunks, JsonLines(keep_text=True))
     assert [m.data for m in messages if isinstance(m, OutputMessage)] == chunks
@@ -335,7 +337,7 @@ def test_with_keep_text_all_text_passes_at_once_and_events_come_beside_it() -> N
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("text", ["a" * 100, "\N{GRINNING FACE}" * 25])
-def test_a_line_longer_than_the_limit_is_text_however_it_is_cut(text: str, whole: bool) -> None:
+def test_a_line_longer_than_the_limit_is_text_at_any_cut(text: str, whole: bool) -> None:
     line = json.dumps([text], ensure_ascii=False)
     size = len(line.encode())
 
@@ -348,14 +350,14 @@ def test_a_line_longer_than_the_limit_is_text_however_it_is_cut(text: str, whole
 
 
 @pytest.mark.parametrize("indent", [None, 1])
-def test_of_a_value_that_is_too_long_nothing_within_is_an_event(indent: int | None) -> None:
+def test_nothing_within_a_value_that_is_too_long_is_an_event(indent: int | None) -> None:
     text = json.dumps({"all": [{"n": n} for n in range(20)]}, indent=indent) + '\n{"next": 1}\n'
     for chunks in ([text], list(text)):
         messages = run(chunks, JsonLines(max_line_bytes=100))
         assert shown(messages) == [text.removesuffix('{"next": 1}\n'), ({"next": 1},)]
 
 
-def test_values_of_a_line_that_is_too_long_are_read_as_beside_text() -> None:
+def test_values_on_a_line_that_is_too_long_are_treated_as_beside_text() -> None:
     text = " [1]" * 10 + ' {"a": 1}\n'
     for chunks in ([text], list(text)):
         assert shown(run(chunks, JsonLines(max_line_bytes=20))) == [" [1]" * 10 + " ", ({"a": 1},), "\n"]
@@ -408,6 +410,26 @@ def test_hostile_text_takes_linear_time_and_is_not_lost(text: str) -> None:
         assert "".join(shown(run(text[at : at + size] for at in range(0, len(text), size)))) == text
 
 
+def test_a_large_value_in_small_chunks_is_an_event_with_its_last_character() -> None:
+    text = json.dumps({"items": [{"n": n} for n in range(2000)]})
+    processor = JsonLines()
+    for number in range(0, len(text) - 1, 3):
+        assert processor(OutputMessage(data=text[number : min(number + 3, len(text) - 1)])) == []
+    assert shown(processor(OutputMessage(data=text[-1]))) == [(json.loads(text),)]
+
+
+def test_a_value_that_stops_being_json_passes_at_once_or_when_its_length_has_doubled() -> None:
+    begun = '{"a": [' + "1, " * 3000
+    for wrong, most in (("W", 1), ("1 2 ", len(begun) // 4 + 1)):
+        processor = JsonLines()
+        text = begun
+        passed = processor(OutputMessage(data=begun))
+        while not passed and len(text) < len(begun) + len(wrong) * most:
+            text += wrong
+            passed = processor(OutputMessage(data=wrong))
+        assert shown(passed) == [text]
+
+
 def test_an_object_over_many_lines_in_small_chunks_is_an_event() -> None:
     data = {"items": [{"n": n} for n in range(16_000)]}
     text = json.dumps(data, indent=1)
@@ -454,13 +476,13 @@ def cut(text: str, at: list[int]) -> list[str]:
 
 
 def expected(text: str) -> list[Any]:
-    """The obvious way, with the whole text at hand."""
+    """Return what is shown of a whole text, found in the obvious way."""
     out: list[Any] = []
     line: list[Any] = []  # text, and values with theirs
-    position, mixed, rest = 0, False, False
+    position, mixed = 0, False
 
     def end_line(end: str) -> None:
-        nonlocal mixed, rest
+        nonlocal mixed
         values = any(isinstance(one, tuple) for one in line)
         for one in [*line, end]:
             if isinstance(one, tuple) and (not mixed or (isinstance(one[0], dict) and one[0])):
@@ -468,32 +490,55 @@ def expected(text: str) -> list[Any]:
             elif mixed or not values:
                 out.append(one[1] if isinstance(one, tuple) else one)
         line.clear()
-        mixed = rest = False
+        mixed = False
 
     while position < len(text):
         start, char = position, text[position]
         position += 1
         if char == "\n":
             end_line("\n")
-        elif rest or char not in "{[" or (mixed and char == "["):
+        elif char not in "{[" or (mixed and char == "["):
             line.append(char)
             mixed = mixed or char not in " \t\r"
         else:
-            scan, position = JsonScanner().feed(text, start)
+            kind, position, data = first_value(text, start)
             value = text[start:position]
             *before, last = value.rpartition("\n")
-            try:
-                line.append((parse(value)[0], value))
-            except ValueError:
-                mixed = True
-                if scan is Scan.REFUSED and before[1] and not last.strip(" \t\r"):
-                    line.append("".join(before))
-                    end_line("")
-                    value = last
-                line.append(value)
-                rest = scan is Scan.TOO_DEEP
+            if kind == "value":
+                line.append((data, value))
+                continue
+            mixed = True
+            if kind == "refused" and before[1] and not last.strip(" \t\r"):
+                line.append("".join(before))
+                end_line("")
+                value = last
+            line.append(value)
     end_line("")
     return joined(out)
+
+
+def first_value(text: str, start: int) -> tuple[str, int, Any]:
+    """Return the kind, the end and the data of what begins at ``start``, according to `json`."""
+    try:
+        data, end = json.JSONDecoder(parse_constant=refuse, parse_float=finite).raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Unterminated"):
+            return "text", len(text), None
+        return "refused", error.pos, None
+    except ValueError:
+        try:
+            return "text", json.JSONDecoder().raw_decode(text, start)[1], None
+        except json.JSONDecodeError as error:
+            return "refused", error.pos, None
+    return "value", end, data
+
+
+def refuse(constant: str) -> float:
+    raise ValueError(constant)
+
+
+def finite(number: str) -> float:
+    return float(number) if math.isfinite(float(number)) else refuse(number)
 
 
 def joined(items: Iterable[Any]) -> list[Any]:
@@ -506,8 +551,45 @@ def joined(items: Iterable[Any]) -> list[Any]:
     return out
 
 
+COLOURED = [
+    '\x1b[1;39m{\n  \x1b[0m\x1b[34;1m"a"\x1b[0m\x1b[1;39m:\x1b[0m \x1b[0;39m1\x1b[0m\x1b[1;39m\n}\x1b[0m\n',
+    '\x1b[1;39m[\x1b[0;39m1\x1b[0m\x1b[1;39m,\x1b[0;32m"x"\x1b[0m\x1b[1;39m]\x1b[0m\r\n',
+]
+
+
+@pytest.mark.parametrize(("text", "data"), [(COLOURED[0], {"a": 1}), (COLOURED[1], [1, "x"])])
+def test_colours_within_json_are_ignored_at_every_cut(text: str, data: Any) -> None:
+    for at in range(len(text)):
+        assert shown(run([text[:at], text[at:]])) == [(data,)]
+    assert shown(run(list(text))) == [(data,)]
+    assert shown(run([text * 100])) == [(data,)] * 100
+
+
+def test_colours_of_text_stay() -> None:
+    text = '\x1b[31mINFO\x1b[0m \x1b[1m{"a":\x1b[0m1} \x1b[2mdone\x1b[0m\n\x1b[32m[3/7]\x1b[0m x\n{\x1b[0mx\n\x1b[2K[1\x1b[1'
+    found = ["\x1b[31mINFO\x1b[0m \x1b[1m", ({"a": 1},)]
+    found.append(text[text.index(" \x1b[2mdone") :])
+    for at in range(len(text)):
+        assert shown(run([text[:at], text[at:]])) == found
+    assert shown(run(list(text))) == found
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize("options", [["-C"], ["-C", "-c"]])
+def test_output_of_jq_with_colours_is_an_event(options: list[str]) -> None:
+    output = subprocess.run(
+        ["jq", *options, "."],
+        input='{"a":1,"b":[null,{"c":"x"}]}',
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "\x1b" in output
+    assert shown(run([output])) == [({"a": 1, "b": [None, {"c": "x"}]},)]
+
+
 @given(OUTPUT, CUTS)
-def test_any_output_cut_anywhere_gives_the_same(text: str, at: list[int]) -> None:
+def test_output_does_not_depend_on_the_cuts(text: str, at: list[int]) -> None:
     assert shown(run(cut(text, at))) == expected(text)
 
 
@@ -520,7 +602,7 @@ def test_a_limit_loses_nothing_and_does_not_depend_on_the_cuts(text: str, at: li
 
 
 @given(OUTPUT, CUTS)
-def test_with_keep_text_the_text_is_whole(text: str, at: list[int]) -> None:
+def test_with_keep_text_all_text_is_kept(text: str, at: list[int]) -> None:
     chunks = cut(text, at)
     messages = run(chunks, JsonLines(keep_text=True))
     assert [m.data for m in messages if isinstance(m, OutputMessage)] == chunks
@@ -557,7 +639,7 @@ def test_text_and_bytes_together_lose_nothing(chunks: list[str | bytes]) -> None
     data = [one for one in shown(run(chunks)) if not isinstance(one, tuple)]
     rest = iter(raw)
     for byte in b"".join(one.encode() if isinstance(one, str) else one for one in data):
-        assert byte in rest, "what is no event passes in its order"
+        assert byte in rest, "other text passes in its order"
     kept = [m.data for m in run(chunks, JsonLines(keep_text=True)) if isinstance(m, OutputMessage)]
     assert [one for one in kept if one] == [one for one in chunks if one]
 
@@ -576,12 +658,12 @@ def test_an_execution_shows_events_among_its_output() -> None:
     assert isinstance(messages[-1], CompleteMessage)
 
 
-def test_processors_by_name_are_classes_of_which_each_reader_makes_its_own() -> None:
+def test_processors_by_name_are_classes() -> None:
     assert processors_by_name(["json_lines"]) == (JsonLines,)
     assert processors_by_name([]) == ()
     assert PROCESSORS["json_lines"] is JsonLines
 
 
-def test_an_unknown_processor_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="no processor 'json_line': did you mean 'json_lines'. known are "):
+def test_an_unknown_processor_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="no processor 'json_line'; did you mean 'json_lines'"):
         processors_by_name(["json_line"])

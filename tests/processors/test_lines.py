@@ -1,4 +1,4 @@
-"""Whole lines, and the processors that read them: filters, patterns, prefixes."""
+"""Processors of whole lines: filters, patterns and prefixes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrepl_stream.chain import Chain
-from pyrepl_stream.errors import UsageError
-from pyrepl_stream.messages import (
+from pyrepl_stream.pipeline import Pipeline
+from pyrepl_stream.processors import FILTERS, LineFilter, Lines, PatternMatcher, Prefix
+from pyrepl_stream.runtime.errors import UsageError
+from pyrepl_stream.runtime.messages import (
     CompleteMessage,
     EventMessage,
     GapMessage,
@@ -24,15 +25,17 @@ from pyrepl_stream.messages import (
     OutputMessage,
     StreamType,
 )
-from pyrepl_stream.processors import FILTERS, LineFilter, Lines, PatternMatcher, Prefix
 
 Make = Callable[[], Callable[[Message], Iterable[Message]]]
 
 
 def run(processor: Callable[[Message], Iterable[Message]], *chunks: str, source: str = "") -> list[Message]:
-    """All that comes of these chunks and of the end, which is left out."""
-    chain = Chain([processor])  # type: ignore[list-item]  # plain ones
-    chain.add(OutputMessage(execution_id="job", sequence=n, source=source, data=chunk) for n, chunk in enumerate(chunks, 1))
+    """Return the messages for these chunks, up to `complete`."""
+    chain = Pipeline([processor])  # type: ignore[list-item]  # plain ones
+    chain.add(
+        OutputMessage(execution_id="job", sequence=n, source=source, data=chunk)
+        for n, chunk in enumerate(chunks, 1)
+    )
     chain.add([CompleteMessage(execution_id="job", sequence=len(chunks) + 1)])
     chain.run()
     *messages, end = chain.ready
@@ -61,7 +64,9 @@ places = st.lists(st.integers(0, 60), max_size=12)
 
 
 @given(lined, places, st.integers(1, 12), st.integers(1, 4))
-def test_lines_do_not_depend_on_the_chunks_and_lose_nothing(data: str, at: list[int], most: int, several: int) -> None:
+def test_lines_do_not_depend_on_the_chunks_and_nothing_is_lost(
+    data: str, at: list[int], most: int, several: int
+) -> None:
     def lines_of(chunks: list[str]) -> tuple[list[str], str]:
         lines: list[str] = []
 
@@ -83,7 +88,7 @@ def test_a_line_ends_with_a_line_feed_a_carriage_return_or_both() -> None:
     assert lines == ["a\n", "b\r\n", "c\r", "d\r", "e\r\n", "\n", "f"]
 
 
-def test_a_line_is_shown_when_it_is_whole_and_what_is_left_before_the_end() -> None:
+def test_a_line_passes_when_it_is_complete_and_the_rest_before_the_end() -> None:
     lines = Lines(str.upper)
     assert text(lines(OutputMessage(execution_id="job", sequence=1, data="a\nb"))) == "A\n"
     assert text(lines(OutputMessage(execution_id="job", sequence=2, data="c"))) == ""
@@ -114,7 +119,7 @@ def test_bytes_pass_and_end_the_line_that_has_begun() -> None:
     assert [m.data for m in passed if isinstance(m, OutputMessage)] == ["AB", b"\xff"]
 
 
-def test_a_function_that_raises_lets_the_line_pass_and_says_so() -> None:
+def test_a_line_passes_with_a_log_if_the_function_raises() -> None:
     def fail(line: str) -> str:
         raise ValueError(line)
 
@@ -125,7 +130,22 @@ def test_a_function_that_raises_lets_the_line_pass_and_says_so() -> None:
     assert "failed 3 times" in logs[1]
 
 
-def test_a_function_that_stalls_loses_nothing_of_what_has_begun() -> None:
+def test_the_rest_of_a_dropped_line_is_dropped_and_failures_are_counted_without_a_pipeline_too() -> None:
+    dropping = Lines(lambda line: None, max_line_bytes=10)
+    chunks = ["x" * 20, "y" * 20, "\n"]
+    assert text(made for chunk in chunks for made in dropping(OutputMessage(data=chunk))) == ""
+
+    def fail(line: str) -> str:
+        raise ValueError(line)
+
+    failing = Lines(fail)
+    messages = [OutputMessage(data="a\n"), OutputMessage(data="b\n"), CompleteMessage()]
+    logs = [made.text for one in messages for made in failing(one) if isinstance(made, LogMessage)]
+    assert len(logs) == 2
+    assert "failed 2 times" in logs[1]
+
+
+def test_a_line_that_has_begun_is_not_lost_if_the_function_stalls() -> None:
     forever = threading.Event()
 
     def stuck(line: str) -> str:
@@ -138,7 +158,7 @@ def test_a_function_that_stalls_loses_nothing_of_what_has_begun() -> None:
     forever.set()
 
 
-def test_a_function_that_is_slow_loses_and_doubles_nothing_when_its_reader_is_cancelled() -> None:
+def test_a_slow_function_loses_and_repeats_nothing_when_its_reader_is_cancelled() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(line: str) -> str:
@@ -147,7 +167,7 @@ def test_a_function_that_is_slow_loses_and_doubles_nothing_when_its_reader_is_ca
         return line
 
     async def main() -> str:
-        chain = Chain([Lines(slow)])
+        chain = Pipeline([Lines(slow)])
         chain.add([OutputMessage(execution_id="job", sequence=1, data="x\ny")])
         task = asyncio.ensure_future(chain.run_async())
         while not begun.is_set():
@@ -155,7 +175,12 @@ def test_a_function_that_is_slow_loses_and_doubles_nothing_when_its_reader_is_ca
         task.cancel()
         await asyncio.wait({task})
         go_on.set()
-        chain.add([OutputMessage(execution_id="job", sequence=2, data="z\n"), CompleteMessage(execution_id="job", sequence=3)])
+        chain.add(
+            [
+                OutputMessage(execution_id="job", sequence=2, data="z\n"),
+                CompleteMessage(execution_id="job", sequence=3),
+            ]
+        )
         messages: list[Message] = []
         while chain.busy:
             await chain.run_async()
@@ -179,7 +204,7 @@ def test_a_line_without_an_end_takes_bounded_memory_and_linear_time() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: LineFilter("x"), lambda: Prefix(), lambda: PatternMatcher(x="x")])
-def test_each_reader_has_one_of_its_own(make: Make) -> None:
+def test_each_reader_has_its_own_processor(make: Make) -> None:
     original = make()
     list(original(OutputMessage(data="begun")))
     other = original.for_reader()  # type: ignore[attr-defined]  # they have it
@@ -190,18 +215,21 @@ def test_each_reader_has_one_of_its_own(make: Make) -> None:
 # -- filters ------------------------------------------------------------------------------------
 
 
-def test_lines_that_match_pass_and_those_excluded_do_not() -> None:
+def test_lines_that_match_pass_unless_they_are_excluded() -> None:
     done = run(LineFilter(["loss", "acc"], ["nan"]), "loss=1\nother\nacc=2 na", "n\nacc=3\n")
     assert text(done) == "loss=1\nacc=3\n"
 
 
-def test_a_message_of_wanted_lines_passes_as_it_is() -> None:
+def test_a_message_whose_lines_all_match_passes_unchanged() -> None:
     message = OutputMessage(data="a\nab\n")
     assert list(LineFilter("a")(message)) == [message]
 
 
-def test_colours_are_kept_and_not_seen() -> None:
-    assert text(run(LineFilter("^error: x"), "\x1b[31merr\x1b[1mor\x1b[0m: x\nok\n")) == "\x1b[31merr\x1b[1mor\x1b[0m: x\n"
+def test_colours_are_kept_and_ignored_by_expressions() -> None:
+    assert (
+        text(run(LineFilter("^error: x"), "\x1b[31merr\x1b[1mor\x1b[0m: x\nok\n"))
+        == "\x1b[31merr\x1b[1mor\x1b[0m: x\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -222,14 +250,14 @@ def test_filters_by_name(name: str, kept: list[str], dropped: list[str]) -> None
         assert text(run(LineFilter(name), line if line.endswith("\r") else line + "\n")) == ""
 
 
-def test_the_rest_of_a_line_that_is_too_long_goes_as_its_beginning_went() -> None:
+def test_the_rest_of_a_line_that_is_too_long_is_treated_as_its_beginning() -> None:
     line_filter = LineFilter("wanted", max_line_bytes=10)
     long = "wanted" + "x" * 50 + "\n"
     assert text(run(line_filter, long + "not " * 9 + "wanted\nwanted\n", "no")) == long + "wanted\n"
 
 
 @pytest.mark.parametrize("exclude", [False, True])
-def test_an_expression_that_backtracks_is_switched_off_with_a_log_and_loses_nothing(exclude: bool) -> None:
+def test_an_expression_that_backtracks_is_switched_off_with_a_log_and_nothing_is_lost(exclude: bool) -> None:
     evil = r"(a|aa)+$"
     line_filter = LineFilter((), evil, time_limit=0.02) if exclude else LineFilter(evil, time_limit=0.02)
     data = "a" * 60 + "b\nplain\n"
@@ -248,12 +276,12 @@ def test_an_expression_that_backtracks_a_little_on_every_line_is_switched_off_to
     assert sum(isinstance(m, LogMessage) for m in done) == 1
 
 
-def test_very_short_lines_are_no_reason_to_switch_an_expression_off() -> None:
+def test_many_short_lines_do_not_switch_an_expression_off() -> None:
     assert run(LineFilter("7", time_limit=0.001), *["1\n" * 1000] * 100) == []
 
 
-def test_what_is_no_expression_is_refused_with_its_place() -> None:
-    with pytest.raises(UsageError, match=r"'\(a' is no regular expression: missing \)"):
+def test_an_invalid_expression_is_refused_with_the_position_of_its_error() -> None:
+    with pytest.raises(UsageError, match=r"'\(a' is not a regular expression: missing \)"):
         LineFilter("(a")
 
 
@@ -261,22 +289,28 @@ def test_what_is_no_expression_is_refused_with_its_place() -> None:
 
 
 def test_named_groups_become_events_and_all_text_passes_at_once() -> None:
-    matcher = PatternMatcher(r"loss=(?P<loss>[\d.]+)(?: acc=(?P<acc>\d+))?", epoch=r"epoch (?P<number>\d+)/(?P<of>\d+)")
+    matcher = PatternMatcher(
+        r"loss=(?P<loss>[\d.]+)(?: acc=(?P<acc>\d+))?", epoch=r"epoch (?P<number>\d+)/(?P<of>\d+)"
+    )
     message = OutputMessage(execution_id="job", sequence=1, data="epoch 1/3\nlo")
     first = list(matcher(message))
     assert first[0] is message
     assert events(first) == [("epoch", {"number": "1", "of": "3"})]
     matcher = matcher.for_reader()
-    assert events(run(matcher, "lo", "ss=0.5\nloss=0.4 acc=7")) == [("loss", "0.5"), ("loss", "0.4"), ("acc", "7")]
+    assert events(run(matcher, "lo", "ss=0.5\nloss=0.4 acc=7")) == [
+        ("loss", "0.5"),
+        ("loss", "0.4"),
+        ("acc", "7"),
+    ]
 
 
-def test_lines_that_match_can_be_taken_out() -> None:
+def test_lines_that_match_can_be_removed() -> None:
     done = run(PatternMatcher(r"^@(?P<tag>\w+)", keep_text=False), "a\n@b\nc\n", "@d\n")
     assert [m.data for m in done] == ["a\n", "b", "c\n", "d"]  # type: ignore[attr-defined]  # output and events
 
 
 @given(lined, places)
-def test_with_patterns_text_is_whole_and_events_do_not_depend_on_the_chunks(data: str, at: list[int]) -> None:
+def test_patterns_keep_the_text_and_events_do_not_depend_on_the_chunks(data: str, at: list[int]) -> None:
     done = run(PatternMatcher(r"(?P<a>a+)"), *cut(data, at))
     assert text(done) == data
     assert events(done) == events(run(PatternMatcher(r"(?P<a>a+)"), data))
@@ -289,7 +323,7 @@ def test_a_pattern_that_backtracks_is_switched_off_and_its_lines_pass() -> None:
     assert sum(isinstance(m, LogMessage) for m in done) == 1
 
 
-def test_patterns_that_could_name_no_event_are_refused() -> None:
+def test_patterns_without_a_name_for_events_are_refused() -> None:
     with pytest.raises(UsageError, match="has no named group"):
         PatternMatcher("abc")
     with pytest.raises(UsageError, match="needs an expression"):
@@ -299,7 +333,7 @@ def test_patterns_that_could_name_no_event_are_refused() -> None:
 # -- prefixes -----------------------------------------------------------------------------------
 
 
-def test_each_line_has_the_last_part_of_its_label() -> None:
+def test_each_line_begins_with_the_last_part_of_its_label() -> None:
     assert text(run(Prefix(), "a\nb", "c\n\n", source="script:setup")) == "[setup] a\n[setup] bc\n[setup] \n"
     assert text(run(Prefix(), "a\n")) == "[stdout] a\n"
 
@@ -307,7 +341,9 @@ def test_each_line_has_the_last_part_of_its_label() -> None:
 def test_fields_of_a_template() -> None:
     prefix = Prefix("{time:%Y} {elapsed:.2f} {elapsed} {stream} {{x}} ")
     list(prefix(OutputMessage(execution_id="job", sequence=1, timestamp=1_700_000_000.0, data="")))
-    message = OutputMessage(execution_id="job", sequence=2, timestamp=1_700_000_001.25, stream=StreamType.STDERR, data="a\n")
+    message = OutputMessage(
+        execution_id="job", sequence=2, timestamp=1_700_000_001.25, stream=StreamType.STDERR, data="a\n"
+    )
     assert text(prefix(message)) == "2023 1.25 1.2 stderr {x} a\n"
     assert text(Prefix("{host}|")(OutputMessage(data="a\n"))).endswith("|a\n")
 
@@ -315,10 +351,10 @@ def test_fields_of_a_template() -> None:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("[{sourc}]", "has no field {sourc}: did you mean {source}"),
-        ("{source.__class__}", "has no field {source.__class__}"),
+        ("[{sourc}]", "has no field 'sourc'; did you mean 'source'?"),
+        ("{source.__class__}", "has no field 'source.__class__'"),
         ("{", "cannot be filled in"),
-        ("{0}", "has no field {0}"),
+        ("{0}", "has no field '0'"),
         ("{elapsed:x}", "cannot be filled in"),
         ("{source!z}", "cannot be filled in"),
         ("{source:{foo}}", "cannot be filled in"),
@@ -327,7 +363,7 @@ def test_fields_of_a_template() -> None:
         ("{source:>5000}", "longer than 1000 characters"),
     ],
 )
-def test_templates_that_make_no_sense_are_refused(template: str, said: str) -> None:
+def test_invalid_templates_are_refused(template: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         Prefix(template)
     assert said in str(caught.value)

@@ -1,4 +1,4 @@
-"""Tee, Recorder and ToLogging: all of it is there, once, and others can read it."""
+"""Tee, Recorder, ToLogging and Route: every message is written once, in formats that others read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrepl_stream.chain import Chain
-from pyrepl_stream.errors import UsageError
-from pyrepl_stream.messages import (
+from pyrepl_stream.local.processes import run_process
+from pyrepl_stream.local.session import Session
+from pyrepl_stream.pipeline import Pipeline
+from pyrepl_stream.processors import Branch, Lines, Recorder, Route, Sink, Tee, ToLogging
+from pyrepl_stream.runtime.errors import UsageError
+from pyrepl_stream.runtime.messages import (
     CompleteMessage,
     ErrorMessage,
     EventMessage,
@@ -29,19 +32,18 @@ from pyrepl_stream.messages import (
     OutputMessage,
     StreamType,
 )
-from pyrepl_stream.process import run_process
-from pyrepl_stream.processors import Branch, Lines, Recorder, Route, Sink, Tee, ToLogging
-from pyrepl_stream.session import Session
 
 
 def output(sequence: int, data: str | bytes, **fields: object) -> OutputMessage:
-    return OutputMessage(execution_id="job", sequence=sequence, timestamp=100.0 + sequence, data=data, **fields)  # type: ignore[arg-type]  # a test's
+    return OutputMessage(
+        execution_id="job", sequence=sequence, timestamp=100.0 + sequence, data=data, **fields
+    )  # type: ignore[arg-type]  # a test's
 
 
 # -- Tee ----------------------------------------------------------------------------------------
 
 
-def test_a_tee_has_every_byte_at_once_and_lets_all_pass(tmp_path: Path) -> None:
+def test_a_tee_writes_every_byte_at_once_and_passes_all_messages(tmp_path: Path) -> None:
     file = tmp_path / "out"
     tee = Tee(file)
     for sequence, data in enumerate(["a\r\n\x1b[31mé", b"\xff\xfe", "\ud800"], 1):
@@ -58,19 +60,19 @@ def test_a_tee_can_leave_out_colours_and_streams(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "red"
 
 
-def test_what_is_missing_leaves_a_note(tmp_path: Path) -> None:
+def test_a_gap_leaves_a_note(tmp_path: Path) -> None:
     Tee(tmp_path / "out")(GapMessage(bytes=5, reason="gone"))
     assert (tmp_path / "out").read_text() == "\n[5 bytes of output are missing: gone]\n"
 
 
-def test_a_tee_appends_only_when_told_to(tmp_path: Path) -> None:
+def test_a_tee_appends_only_with_append(tmp_path: Path) -> None:
     for _ in range(2):
         Tee(tmp_path / "new")(output(1, "x"))
         Tee(tmp_path / "old", append=True)(output(1, "x"))
     assert ((tmp_path / "new").read_text(), (tmp_path / "old").read_text()) == ("x", "xx")
 
 
-def test_a_file_that_cannot_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_refused_before_the_execution_starts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file or directory"):
         Tee(tmp_path / "missing" / "out")
     with pytest.raises(UsageError, match="Is a directory"):
@@ -79,18 +81,18 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_starts(tmp_pat
         Tee("a\0b")
 
 
-def test_two_readers_of_an_execution_write_it_once(session: Session, tmp_path: Path) -> None:
+def test_two_readers_of_an_execution_write_each_message_once(session: Session, tmp_path: Path) -> None:
     tee = Tee(tmp_path / "out")
     execution = session.execute("for i in range(5000): print(i)", processors=[tee])
     for message in execution:
         if message.sequence > 1:
-            break  # this reader leaves; the next one goes on behind it
+            break  # the next reader continues after this one
     assert execution.wait(60).success
     assert len(list(execution)) > 1
     assert (tmp_path / "out").read_text() == "".join(f"{i}\n" for i in range(5000))
 
 
-def test_a_reader_that_is_left_without_a_word_leaves_no_hole(session: Session, tmp_path: Path) -> None:
+def test_an_abandoned_reader_leaves_no_hole(session: Session, tmp_path: Path) -> None:
     tee = Tee(tmp_path / "out")
     execution = session.execute("for i in range(5000): print(i)", processors=[tee])
     stream = iter(execution)
@@ -100,18 +102,23 @@ def test_a_reader_that_is_left_without_a_word_leaves_no_hole(session: Session, t
     assert (tmp_path / "out").read_text() == "".join(f"{i}\n" for i in range(5000))
 
 
-def test_readers_that_overtake_one_another_leave_no_hole(tmp_path: Path) -> None:
+def test_readers_that_overtake_each_other_leave_no_hole(tmp_path: Path) -> None:
     tee = Tee(tmp_path / "out")
-    first, second = Chain([tee]), Chain([tee])
+    first, second = Pipeline([tee]), Pipeline([tee])
     messages = [output(number, str(number)) for number in range(1, 7)]
-    for chain, some in ((first, messages[:1]), (second, messages[:4]), (first, messages[1:2]), (second, messages[4:])):
+    for chain, some in (
+        (first, messages[:1]),
+        (second, messages[:4]),
+        (first, messages[1:2]),
+        (second, messages[4:]),
+    ):
         chain.add(some)
         chain.run()
     first.close()
     assert (tmp_path / "out").read_text() == "123456"
 
 
-def test_readers_that_leave_between_what_one_message_became_leave_no_hole(tmp_path: Path) -> None:
+def test_readers_that_stop_among_messages_with_one_number_leave_no_hole(tmp_path: Path) -> None:
     def words(message: Message) -> Message | list[Message]:
         if not isinstance(message, OutputMessage):
             return message
@@ -150,18 +157,20 @@ def test_with_several_readers_a_sink_takes_messages_in_order() -> None:
     assert taken == list(range(1, 101))
 
 
-def test_an_iterator_that_the_end_of_the_process_finds_does_not_hold_it(tmp_path: Path) -> None:
+def test_an_open_iterator_does_not_delay_the_exit_of_the_process(tmp_path: Path) -> None:
     program = (
-        "import pyrepl_stream as p\n"
+        "import pyrepl_stream as p\nfrom pyrepl_stream.processors import Tee\n"
         "session = p.Session().__enter__()\n"
-        f"messages = iter(session.execute('print(1); print(2)', processors=[p.Tee({str(tmp_path / 'out')!r})]))\n"
+        f"messages = iter(session.execute('print(1); print(2)', processors=[Tee({str(tmp_path / 'out')!r})]))\n"
         "next(messages)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_sink_that_never_returns_holds_neither_its_reader_nor_the_end(session: Session) -> None:
+def test_a_sink_that_never_returns_delays_neither_its_reader_nor_the_exit(session: Session) -> None:
     forever = threading.Event()
 
     class Stuck(Sink):
@@ -175,12 +184,19 @@ def test_a_sink_that_never_returns_holds_neither_its_reader_nor_the_end(session:
     forever.set()
 
 
-def test_readers_at_the_same_time_write_it_once_and_one_execution_does_not_count_for_another(tmp_path: Path) -> None:
+def test_concurrent_readers_write_each_message_once_for_each_execution(
+    tmp_path: Path,
+) -> None:
     tee = Tee(tmp_path / "out")
-    chains = [Chain([tee]), Chain([tee])]
+    chains = [Pipeline([tee]), Pipeline([tee])]
     for sequence in range(1, 4):
         for chain in chains:
-            chain.add([output(sequence, str(sequence)), OutputMessage(execution_id="other", sequence=sequence, data="o")])
+            chain.add(
+                [
+                    output(sequence, str(sequence)),
+                    OutputMessage(execution_id="other", sequence=sequence, data="o"),
+                ]
+            )
             chain.run()
     chains[0].close()
     chains[1].add([output(4, "4")])
@@ -197,7 +213,9 @@ def test_a_full_disk_is_a_log_and_the_output_passes(session: Session) -> None:
     assert "No space left" in result.logs[0].text
 
 
-def test_a_tee_in_a_branch_is_whole_when_complete_passes(session: Session, tmp_path: Path) -> None:
+def test_a_tee_in_a_branch_has_written_everything_when_complete_passes(
+    session: Session, tmp_path: Path
+) -> None:
     tee = Tee(tmp_path / "out")
     result = session.execute("for i in range(5000): print(i)", processors=[Branch(tee)]).wait(60)
     assert (tmp_path / "out").read_text() == result.stdout
@@ -213,15 +231,29 @@ def recorded(file: Path) -> tuple[dict[str, object], list[list[object]]]:
 
 def test_a_recording_is_an_asciicast_with_times_that_never_fall(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "a.cast", size=(30, 100), title="make")
-    for message in (output(1, "a\nb\r"), output(3, "\nc\r\n"), output(2, b"\xff"), CompleteMessage(sequence=4)):
+    for message in (
+        output(1, "a\nb\r"),
+        output(3, "\nc\r\n"),
+        output(2, b"\xff"),
+        CompleteMessage(sequence=4),
+    ):
         recorder(message)
     header, events = recorded(tmp_path / "a.cast")
-    assert {**header, "env": {}} == {"version": 2, "width": 100, "height": 30, "timestamp": 101, "title": "make", "env": {}}
+    assert {**header, "env": {}} == {
+        "version": 2,
+        "width": 100,
+        "height": 30,
+        "timestamp": 101,
+        "title": "make",
+        "env": {},
+    }
     assert events == [[0.0, "o", "a\r\nb\r"], [2.0, "o", "\nc\r\n"], [2.0, "o", "\ufffd"]]
 
 
 @given(st.text(alphabet="a\r\n", max_size=20), st.lists(st.integers(0, 20), max_size=4))
-def test_each_line_feed_has_one_carriage_return_however_the_text_is_cut(tmp_path_factory: pytest.TempPathFactory, data: str, at: list[int]) -> None:
+def test_each_line_feed_has_one_carriage_return_at_any_cut(
+    tmp_path_factory: pytest.TempPathFactory, data: str, at: list[int]
+) -> None:
     file = tmp_path_factory.getbasetemp() / "cut.cast"
     recorder = Recorder(file)
     places = sorted({0, len(data), *(place % (len(data) + 1) for place in at)})
@@ -229,7 +261,9 @@ def test_each_line_feed_has_one_carriage_return_however_the_text_is_cut(tmp_path
         recorder(output(1, data[start:end]))
     recorder.close()
     shown = "".join(str(event[2]) for event in (recorded(file)[1] if file.stat().st_size else []))
-    assert shown == "".join("\r\n" if c == "\n" and data[i - 1 : i] != "\r" else c for i, c in enumerate(data))
+    assert shown == "".join(
+        "\r\n" if c == "\n" and data[i - 1 : i] != "\r" else c for i, c in enumerate(data)
+    )
 
 
 def test_a_stock_player_plays_a_recording_of_a_real_command(tmp_path: Path) -> None:
@@ -266,7 +300,7 @@ def records() -> Iterator[list[logging.LogRecord]]:
     logger.propagate = True
 
 
-def test_lines_become_records_whatever_the_chunks(records: list[logging.LogRecord]) -> None:
+def test_lines_become_records_independently_of_the_chunks(records: list[logging.LogRecord]) -> None:
     sink = ToLogging()
     messages: list[Message] = [
         output(1, "on"),
@@ -275,7 +309,13 @@ def test_lines_become_records_whatever_the_chunks(records: list[logging.LogRecor
         LogMessage(execution_id="job", sequence=4, level="ERROR", logger="app", text="odd"),
         EventMessage(execution_id="job", sequence=4, name="e", data={"a": 1}),
         GapMessage(execution_id="job", first=5, sequence=6, bytes=9, reason="slow"),
-        ErrorMessage(execution_id="job", sequence=7, name="E", value="v", traceback=("Traceback", "E: v")),
+        ErrorMessage(
+            execution_id="job",
+            sequence=7,
+            name="E",
+            value="v",
+            traceback=("Traceback", "\x1b[31mE\x1b[0m: v"),
+        ),
         CompleteMessage(execution_id="job", sequence=8, status="error", error="E: v", duration=1.0),
     ]
     for message in messages:
@@ -296,7 +336,7 @@ def test_lines_become_records_whatever_the_chunks(records: list[logging.LogRecor
 # -- Route --------------------------------------------------------------------------------------
 
 
-def test_messages_go_to_the_sink_that_wants_their_kind() -> None:
+def test_a_sink_receives_the_messages_that_match() -> None:
     messages: list[Message] = [
         output(1, "x", source="script:setup"),
         EventMessage(name="usage.cpu"),
@@ -304,7 +344,7 @@ def test_messages_go_to_the_sink_that_wants_their_kind() -> None:
         CompleteMessage(),
     ]
     got: dict[str, list[Message]] = {name: [] for name in ("all", "output", "usage", "source", "taken")}
-    chain = Chain(
+    chain = Pipeline(
         [
             Route(got["all"].append),
             Route(got["output"].append, types="output"),
@@ -317,10 +357,16 @@ def test_messages_go_to_the_sink_that_wants_their_kind() -> None:
     chain.run()
     assert list(chain.ready) == [messages[0], messages[3]]
     first, usage, other, complete = messages
-    assert got == {"all": messages, "output": [first], "usage": [usage], "source": [first], "taken": [usage, other, complete]}
+    assert got == {
+        "all": messages,
+        "output": [first],
+        "usage": [usage],
+        "source": [first],
+        "taken": [usage, other, complete],
+    }
 
 
-def test_a_sink_that_takes_things_once_does_so_behind_a_route(session: Session) -> None:
+def test_a_sink_takes_each_message_once_through_a_route(session: Session) -> None:
     class Collect(Sink):
         def __init__(self) -> None:
             super().__init__()
@@ -343,7 +389,7 @@ async def test_a_sink_may_be_async() -> None:
     async def sink(message: Message) -> None:
         got.append(message)
 
-    chain = Chain([Route(sink, types="output")])
+    chain = Pipeline([Route(sink, types="output")])
     assert chain.is_async
     chain.add([EventMessage(), output(1, "x")])
     while chain.busy:
@@ -354,13 +400,15 @@ async def test_a_sink_may_be_async() -> None:
 
 def test_a_function_of_lines_may_be_a_sink(session: Session) -> None:
     lines: list[str] = []
-    execution = session.execute("print('a'); print('b')", processors=[Route(Lines(lines.append), types="output")])
+    execution = session.execute(
+        "print('a'); print('b')", processors=[Route(Lines(lines.append), types="output")]
+    )
     assert execution.wait(60).stdout == "a\nb\n"
     assert lines == ["a\n", "b\n"]
 
 
-def test_a_type_that_is_none_is_refused() -> None:
+def test_an_unknown_type_is_refused() -> None:
     with pytest.raises(UsageError, match="no message type 'outptu'"):
         Route(print, types="outptu")
-    with pytest.raises(UsageError, match="a sink is a function"):
+    with pytest.raises(UsageError, match="sink must be a function"):
         Route("x")  # type: ignore[arg-type]  # the mistake

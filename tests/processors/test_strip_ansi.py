@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from support.tmux import Tmux, needs_tmux
 
 from pyrepl_stream import Session
-from pyrepl_stream.messages import (
+from pyrepl_stream.processors.strip_ansi import StripAnsi, stripped
+from pyrepl_stream.runtime.messages import (
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
@@ -23,11 +24,10 @@ from pyrepl_stream.messages import (
     ResultMessage,
     StreamType,
 )
-from pyrepl_stream.processors.strip_ansi import StripAnsi, stripped
 
 
-def come_of(chunks: Iterable[str | bytes]) -> str | bytes:
-    """All that comes of the chunks of one stream, to its end."""
+def stripped_output(chunks: Iterable[str | bytes]) -> str | bytes:
+    """Return the joined output for the chunks of one stream, up to its end."""
     processor = StripAnsi()
     messages: list[Message] = []
     sequence = 0
@@ -39,7 +39,7 @@ def come_of(chunks: Iterable[str | bytes]) -> str | bytes:
     return type(data[0])().join(data) if data else ""  # type: ignore[arg-type]
 
 
-# -- what goes, and what stays -----------------------------------------------------------------
+# -- removed and kept characters ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def come_of(chunks: Iterable[str | bytes]) -> str | bytes:
         ("é\N{GRINNING FACE}\u2028\xa0\x1b[m", "é\N{GRINNING FACE}\u2028\xa0"),
     ],
 )
-def test_sequences_and_controls_go_wherever_they_are_cut(text: str, shown: str) -> None:
+def test_sequences_and_controls_are_removed_at_every_cut(text: str, shown: str) -> None:
     for place in range(1, len(text)):
-        assert come_of([text[:place], text[place:]]) == shown
-    assert come_of(text) == come_of([text]) == stripped(text) == shown
+        assert stripped_output([text[:place], text[place:]]) == shown
+    assert stripped_output(text) == stripped_output([text]) == stripped(text) == shown
 
 
-def test_text_without_them_passes_as_the_same_message() -> None:
+def test_text_without_sequences_passes_as_the_same_message() -> None:
     processor = StripAnsi()
     for data in ("text\n", "a\r\n\tb\b\rc", "", "é\u2028", b"\xff\x9b31m"):
         message = OutputMessage(data=data)
@@ -80,11 +80,11 @@ def test_a_message_that_becomes_empty_is_dropped() -> None:
 
 
 def test_bytes_lose_their_sequences_and_nothing_else() -> None:
-    assert come_of([b"\x1b[31mcaf\xe9\x1b[0m\n"]) == b"caf\xe9\n"
-    assert come_of([b"\xe9\x1b[3", b"1m\xe9\xc3", b"\xa9\x07"]) == b"\xe9\xe9\xc3\xa9"
+    assert stripped_output([b"\x1b[31mcaf\xe9\x1b[0m\n"]) == b"caf\xe9\n"
+    assert stripped_output([b"\xe9\x1b[3", b"1m\xe9\xc3", b"\xa9\x07"]) == b"\xe9\xe9\xc3\xa9"
 
 
-def test_a_sequence_does_not_go_on_from_text_to_bytes() -> None:
+def test_a_sequence_does_not_continue_from_text_to_bytes() -> None:
     processor = StripAnsi()
     assert list(processor(OutputMessage("job", 1, data="a\x1b]0;b"))) == [OutputMessage("job", 1, data="a")]
     assert list(processor(OutputMessage("job", 2, data=b"\xff\x1b"))) == [
@@ -94,7 +94,7 @@ def test_a_sequence_does_not_go_on_from_text_to_bytes() -> None:
     assert list(processor(OutputMessage("job", 3, data="[1m"))) == [OutputMessage("job", 3, data="[1m")]
 
 
-def test_streams_and_sources_are_apart() -> None:
+def test_streams_and_sources_are_read_separately() -> None:
     processor = StripAnsi()
     places = [(StreamType.STDOUT, ""), (StreamType.STDERR, ""), (StreamType.STDOUT, "worker")]
     for stream, source in places:
@@ -105,7 +105,7 @@ def test_streams_and_sources_are_apart() -> None:
 
 
 @pytest.mark.parametrize("between", [GapMessage("job", 2, first=2), InputRequestMessage("job", 2)])
-def test_what_is_held_is_let_go_of_before_a_gap_and_a_question(between: Message) -> None:
+def test_held_text_is_released_before_a_gap_and_a_question(between: Message) -> None:
     processor = StripAnsi()
     assert list(processor(OutputMessage("job", 1, data="\x1b]Name? "))) == []
     released, passed = processor(between)
@@ -128,9 +128,15 @@ def test_after_complete_nothing_is_held() -> None:
     ("message", "expected"),
     [
         (LogMessage(text="\x1b[31ma\x1b"), LogMessage(text="a")),
-        (ErrorMessage(value="\x1b[1ma", traceback=("\x1b[0;31mb", "c")), ErrorMessage(value="a", traceback=("b", "c"))),
+        (
+            ErrorMessage(value="\x1b[1ma", traceback=("\x1b[0;31mb", "c")),
+            ErrorMessage(value="a", traceback=("b", "c")),
+        ),
         (InputRequestMessage(prompt="\x1b[1m? "), InputRequestMessage(prompt="? ")),
-        (ResultMessage(data={"text/plain": "\x1b[1ma", "b": 1}), ResultMessage(data={"text/plain": "a", "b": 1})),
+        (
+            ResultMessage(data={"text/plain": "\x1b[1ma", "b": 1}),
+            ResultMessage(data={"text/plain": "a", "b": 1}),
+        ),
         (DisplayMessage(data={"text/plain": "\x1b[1ma"}), DisplayMessage(data={"text/plain": "a"})),
     ],
 )
@@ -141,13 +147,15 @@ def test_text_in_other_messages_is_stripped_too(message: Message, expected: Mess
     assert again is passed
 
 
-@pytest.mark.parametrize("message", [EventMessage(data="\x1b[1m"), DisplayMessage(data={"text/html": "\x1b[1m"})])
-def test_all_else_passes_as_it_is(message: Message) -> None:
+@pytest.mark.parametrize(
+    "message", [EventMessage(data="\x1b[1m"), DisplayMessage(data={"text/html": "\x1b[1m"})]
+)
+def test_other_messages_pass_unchanged(message: Message) -> None:
     (passed,) = StripAnsi()(message)
     assert passed is message
 
 
-def test_each_reader_has_one_of_its_own() -> None:
+def test_each_reader_has_its_own_processor() -> None:
     processor = StripAnsi()
     list(processor(OutputMessage(data="\x1b[")))
     assert list(processor.for_reader()(OutputMessage(data="1m"))) == [OutputMessage(data="1m")]
@@ -156,7 +164,7 @@ def test_each_reader_has_one_of_its_own() -> None:
 # -- against a real terminal -------------------------------------------------------------------
 
 
-def test_what_remains_is_what_a_terminal_shows() -> None:
+def test_the_remaining_text_is_what_a_terminal_shows() -> None:
     needs_tmux()
     lines = [
         "plain",
@@ -171,13 +179,31 @@ def test_what_remains_is_what_a_terminal_shows() -> None:
     ]
     with Tmux("\n".join(lines)) as tmux:
         shown = tmux.captured()
-    assert shown == str(come_of(["\n".join(lines)])).split("\n")
+    assert shown == str(stripped_output(["\n".join(lines)])).split("\n")
 
 
 # -- any text, any cuts ------------------------------------------------------------------------
 
 OUTPUT = st.lists(
-    st.sampled_from(["\x1b", "\x1b[1m", "\x1b]0;", "\x07", "\x1b\\", "\x9b", "\x9c", "[", "m", "1", "a", "é", "\n", "\r", "\b"]),
+    st.sampled_from(
+        [
+            "\x1b",
+            "\x1b[1m",
+            "\x1b]0;",
+            "\x07",
+            "\x1b\\",
+            "\x9b",
+            "\x9c",
+            "[",
+            "m",
+            "1",
+            "a",
+            "é",
+            "\n",
+            "\r",
+            "\b",
+        ]
+    ),
     max_size=20,
 ).map("".join)
 
@@ -185,12 +211,12 @@ OUTPUT = st.lists(
 @given(OUTPUT, st.lists(st.integers(0, 40), max_size=8))
 def test_any_text_cut_anywhere_gives_the_same_without_escapes(text: str, at: list[int]) -> None:
     places = sorted({0, len(text), *(place for place in at if place < len(text))})
-    whole = come_of([text] if text else [])
-    assert come_of([text[start:end] for start, end in zip(places, places[1:], strict=False)]) == whole
+    whole = stripped_output([text] if text else [])
+    assert stripped_output([text[start:end] for start, end in zip(places, places[1:], strict=False)]) == whole
     assert whole == stripped(text)
     assert not re.search(r"[^\n\r\b -~é]", whole)
     kept = iter(text)
-    assert all(character in kept for character in whole), "what remains has its order"
+    assert all(character in kept for character in whole), "the remaining text keeps its order"
 
 
 @pytest.mark.parametrize("piece", ["\x1b[31m", "\x1b]0;\x1b", "\x1b", "\x9d", "\x07", "\x1b[31mx\n"])
@@ -207,7 +233,9 @@ def test_a_title_without_an_end_comes_as_text_after_64_ki_characters() -> None:
     processor = StripAnsi()
     shown = ""
     for sequence in range(1, 100):
-        for message in processor(OutputMessage("job", sequence, data="x" * 1000 if sequence > 1 else "\x1b]0;")):
+        for message in processor(
+            OutputMessage("job", sequence, data="x" * 1000 if sequence > 1 else "\x1b]0;")
+        ):
             assert isinstance(message, OutputMessage)
             shown += message.text
     assert shown == "]0;" + "x" * 98_000

@@ -1,4 +1,4 @@
-"""YAML documents: the same events however the output was cut, nothing lost, and no bomb goes off."""
+"""YAML documents: the same events at any cut, nothing lost, and bounded time and memory."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrepl_stream.errors import UsageError
-from pyrepl_stream.messages import (
+from pyrepl_stream.processors.yaml_stream import YamlStream
+from pyrepl_stream.runtime.errors import UsageError
+from pyrepl_stream.runtime.messages import (
     CompleteMessage,
     EventMessage,
     GapMessage,
@@ -20,11 +21,10 @@ from pyrepl_stream.messages import (
     Message,
     OutputMessage,
 )
-from pyrepl_stream.processors.yaml_stream import YamlStream
 
 
 def run(chunks: Iterable[str | bytes], processor: YamlStream | None = None) -> list[Message]:
-    """All that comes of these chunks of stdout and of the end, which is left out."""
+    """Return the messages for these chunks of stdout, up to `complete`."""
     processor = processor or YamlStream()
     messages: list[Message] = []
     sequence = 0
@@ -36,7 +36,7 @@ def run(chunks: Iterable[str | bytes], processor: YamlStream | None = None) -> l
 
 
 def shown(messages: Iterable[Message]) -> list[Any]:
-    """Text, joined, and the data of events as tuples of one."""
+    """Return joined text, and the data of events as tuples of one."""
     out: list[Any] = []
     for message in messages:
         if isinstance(message, EventMessage):
@@ -50,14 +50,14 @@ def shown(messages: Iterable[Message]) -> list[Any]:
 
 
 def whole_and_cut(text: str, **options: Any) -> list[Any]:
-    """What is shown of ``text``, which is the same in one chunk and in many."""
+    """Return what is shown of ``text``, after checking that it is the same in one chunk and in many."""
     whole = shown(run([text], YamlStream(**options)))
     assert shown(run(list(text), YamlStream(**options))) == whole
     assert shown(run(text.splitlines(keepends=True), YamlStream(**options))) == whole
     return whole
 
 
-# -- what becomes an event ---------------------------------------------------------------------
+# -- events and text ---------------------------------------------------------------------------
 
 
 def test_documents_become_events_and_text_before_them_passes() -> None:
@@ -88,11 +88,11 @@ def test_documents_become_events_and_text_before_them_passes() -> None:
         "---\n? key\n: value\n",
     ],
 )
-def test_what_a_document_may_look_like(document: str) -> None:
+def test_forms_of_a_document(document: str) -> None:
     assert whole_and_cut(document) == [({"key": "value"},)]
 
 
-def test_a_block_may_hold_anything_that_is_indented_or_a_sequence() -> None:
+def test_a_block_may_contain_indented_text_and_sequences() -> None:
     text = "---\nscript: |\n  --- x\n\n  prose\nlist:\n- a\n- b\n# end\nfolded: >-\n  one\n  two\n"
     data = {"script": "--- x\n\nprose\n", "list": ["a", "b"], "folded": "one two"}
     assert whole_and_cut(text) == [(data,)]
@@ -132,11 +132,11 @@ def test_a_block_may_hold_anything_that_is_indented_or_a_sequence() -> None:
         " ---\na: 1\n",
     ],
 )
-def test_all_else_passes_exactly(text: str) -> None:
+def test_other_text_passes_exactly(text: str) -> None:
     assert "".join(whole_and_cut(text)) == text
 
 
-def test_an_event_has_the_place_of_what_completed_it() -> None:
+def test_an_event_has_the_place_of_the_output_that_completed_it() -> None:
     processor = YamlStream(name="manifest")
     assert list(processor(OutputMessage("job", 3, 30.0, "helm", data="---\na: 1\n"))) == []
     assert list(processor(OutputMessage("job", 4, 40.0, "helm", data="...\nb"))) == [
@@ -186,7 +186,7 @@ def test_an_event_is_named_by_its_kind(body: str, name: str) -> None:
         ("=", "="),
     ],
 )
-def test_data_is_as_json_has_it(written: str, data: Any) -> None:
+def test_data_has_the_types_of_json(written: str, data: Any) -> None:
     ((event,),) = shown(run([f"---\na: {written}\n"]))
     assert event == {"a": data}
     assert json.loads(json.dumps(event, allow_nan=False)) == event
@@ -201,7 +201,7 @@ def test_merge_keys_are_merged_and_aliases_repeated() -> None:
 # -- without a marker --------------------------------------------------------------------------
 
 
-def test_implicit_documents_begin_at_the_first_line_that_can() -> None:
+def test_an_implicit_document_begins_at_the_first_possible_line() -> None:
     text = "Using the context\n\n# Source\napiVersion: v1\nkind: Pod\n---\nkind: Job\n...\nkind: Last\n"
     assert whole_and_cut(text, implicit=True) == [
         "Using the context\n",
@@ -216,7 +216,7 @@ def test_implicit_documents_begin_at_the_first_line_that_can() -> None:
     ]
 
 
-def test_implicit_is_not_the_default_and_options_are_kept_for_each_reader() -> None:
+def test_implicit_is_off_by_default_and_readers_keep_options() -> None:
     assert whole_and_cut("kind: Pod\n") == ["kind: Pod\n"]
     reader = YamlStream(implicit=True, name="x", max_document_bytes=30).for_reader()
     (event, text) = run(["a: 1\n--- {b: " + "x" * 30 + "}\n"], reader)
@@ -225,18 +225,18 @@ def test_implicit_is_not_the_default_and_options_are_kept_for_each_reader() -> N
     assert shown([text]) == ["--- {b: " + "x" * 30 + "}\n"]
 
 
-# -- what is held back, and how long -----------------------------------------------------------
+# -- held text ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text", ["Continue? ", "-x", "--- a", "----", "..", "a: 1\n", "---\nprose\n", "\n--- |"]
 )
-def test_what_cannot_be_a_document_is_shown_at_once(text: str) -> None:
+def test_text_that_cannot_be_a_document_passes_at_once(text: str) -> None:
     assert shown(YamlStream()(OutputMessage(data=text))) == [text]
 
 
 @pytest.mark.parametrize("text", ["-", "--", "---", "---\n", "--- {", "---\na: 1\n", "---\nContin"])
-def test_what_can_be_a_document_is_held(text: str) -> None:
+def test_text_that_can_be_a_document_is_held(text: str) -> None:
     assert list(YamlStream()(OutputMessage(data=text))) == []
 
 
@@ -249,21 +249,21 @@ def test_output_without_documents_passes_as_the_same_message() -> None:
 
 
 @pytest.mark.parametrize("between", [GapMessage("job", 2, first=2), InputRequestMessage("job", 2)])
-def test_a_gap_and_a_request_for_input_release_what_is_held(between: Message) -> None:
+def test_a_gap_and_a_request_for_input_release_held_text(between: Message) -> None:
     processor = YamlStream()
     processor(OutputMessage("job", 1, data="---\na: 1\nName: "))
     assert list(processor(between)) == [OutputMessage("job", 2, data="---\na: 1\nName: "), between]
     assert shown(processor(OutputMessage("job", 3, data="x\n---\nb: 2\n...\n"))) == ["x\n", ({"b": 2},)]
 
 
-def test_after_complete_nothing_is_held_for_nobody_would_release_it() -> None:
+def test_nothing_is_held_after_complete() -> None:
     processor = YamlStream()
     processor(CompleteMessage("job", 3))
     late = OutputMessage("job", 4, data="---\na: ")
     assert list(processor(late)) == [late]
 
 
-def test_bytes_pass_and_end_what_was_begun() -> None:
+def test_bytes_pass_and_end_a_document_that_has_begun() -> None:
     assert shown(run(["---\na: ", b"\xff", "\n---\nb: 2\n"])) == ["---\na: ", b"\xff", "\n", ({"b": 2},)]
     assert shown(run([b"\xff\n", "--- {b: 2}"])) == [b"\xff\n", ({"b": 2},)]
 
@@ -325,7 +325,7 @@ def test_text_in_tiny_chunks_takes_linear_time() -> None:
         assert shown(run(list(text))) == shown(run([text]))
 
 
-def test_levels_that_others_can_encode_are_an_event() -> None:
+def test_up_to_200_levels_are_an_event() -> None:
     for levels, events in ((200, 1), (201, 0)):
         text = "--- " + "[" * levels + "1" + "]" * levels
         assert sum(isinstance(message, EventMessage) for message in run([text])) == events
@@ -333,7 +333,7 @@ def test_levels_that_others_can_encode_are_an_event() -> None:
 
 # -- any text, any cuts ------------------------------------------------------------------------
 
-# PyYAML writes these as they are, and reads them as the line breaks that they are in YAML 1.1.
+# PyYAML writes these unescaped, but reads them as line breaks, as YAML 1.1 does.
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -371,7 +371,7 @@ def cut(text: str, at: list[int]) -> list[str]:
 
 
 @given(OUTPUT, CUTS, st.booleans(), st.integers(1, 60))
-def test_any_output_cut_anywhere_gives_the_same(text: str, at: list[int], implicit: bool, limit: int) -> None:
+def test_output_does_not_depend_on_the_cuts(text: str, at: list[int], implicit: bool, limit: int) -> None:
     def read(chunks: list[str]) -> list[Any]:
         return shown(run(chunks, YamlStream(implicit=implicit, max_document_bytes=limit)))
 
@@ -383,7 +383,7 @@ def test_any_output_cut_anywhere_gives_the_same(text: str, at: list[int], implic
 
 
 @given(st.lists(DATA, max_size=4), CUTS, st.booleans())
-def test_what_is_dumped_comes_back(documents: list[Any], at: list[int], flow: bool) -> None:
+def test_dumped_documents_are_read_back(documents: list[Any], at: list[int], flow: bool) -> None:
     text = yaml.safe_dump_all(documents, explicit_start=True, default_flow_style=flow, allow_unicode=True)
     assert shown(run(cut(text, at))) == [(data,) for data in documents]
 

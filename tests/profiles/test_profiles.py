@@ -1,4 +1,4 @@
-"""Profiles: what is run, what is refused and how it is said, and what tools say of their flags."""
+"""Profiles: their files, command lines and error messages, and the recognition of rejected flags."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrepl_stream.config import user_file
-from pyrepl_stream.errors import UsageError
+from pyrepl_stream.config.files import user_file
 from pyrepl_stream.processors import JsonLines, processors_by_name
 from pyrepl_stream.profiles import Profile, find_profile, load_profiles, rejected_flag
+from pyrepl_stream.runtime.errors import UsageError
 
 
 @pytest.fixture(autouse=True)
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's file, which is not there yet."""
+    """The user's file, which does not exist yet."""
     monkeypatch.setenv("PYREPL_STREAM_CONFIG_DIR", str(tmp_path))
     return tmp_path / "profiles.toml"
 
@@ -47,7 +47,7 @@ def test_claude_gets_its_prompt_on_standard_input() -> None:
     assert (claude.pty, claude.stderr, claude.activity, claude.watch) == (False, "pipe", ("output",), ())
 
 
-def test_cline_gets_its_prompt_as_the_last_word_and_its_tasks_are_watched() -> None:
+def test_cline_gets_its_prompt_as_the_last_argument_and_its_tasks_are_watched() -> None:
     cline = find_profile("cline")
     words = cline.command_line("fix it", options={"model": "m"}, arguments=["-y"])
     assert words == ["cline", "--output-format", "json", "--model", "m", "-y", "fix it"]
@@ -61,7 +61,7 @@ def test_the_processors_of_the_built_in_profiles_can_be_made() -> None:
         assert processors_by_name(profile.processors) == (JsonLines,)
 
 
-def test_the_user_adds_profiles_and_replaces_whole_ones(config: Path) -> None:
+def test_the_user_can_add_and_replace_profiles(config: Path) -> None:
     config.write_text(
         '[claude]\ncommand = ["my-claude"]\n'
         '[tool]\ncommand = ["tool"]\nflags = [["-f", "x"]]\nprompt = "none"\nprocessors = []\nwatch = []\n'
@@ -104,101 +104,110 @@ def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(config: Pat
     assert "tool" in load_profiles()
 
 
-def test_an_unknown_profile_is_refused_with_the_nearest_and_where_to_add_one(config: Path) -> None:
+def test_an_unknown_profile_is_refused_with_a_suggestion_and_the_file_to_add_one_to(config: Path) -> None:
     with pytest.raises(UsageError) as refused:
         find_profile("claud")
     assert str(refused.value) == (
-        f"there is no profile 'claud': did you mean 'claude'? Known are claude, cline; yours go into {config}"
+        f"there is no profile 'claud'; did you mean 'claude'? (add your own to {config})"
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error"),
     [
-        ("[tool]\ncommand = [\n", " is no TOML: .*line 2"),
-        ("[tool]\ncommand = tool\n", r" is no TOML: .*line 2, column 11"),
-        ("[tool]\ncommand = ['a']\n[tool]\n", " is no TOML: .*line 3"),
-        (f"n = {'9' * 5000}", " is no TOML: "),
-        ("a = " + "[" * 100_000, "(is nested too deeply|is no TOML)"),
+        ("[tool]\ncommand = [\n", " is not TOML: .*line 2"),
+        ("[tool]\ncommand = tool\n", r" is not TOML: .*line 2, column 11"),
+        ("[tool]\ncommand = ['a']\n[tool]\n", " is not TOML: .*line 3"),
+        (f"n = {'9' * 5000}", " is not TOML: "),
+        ("a = " + "[" * 100_000, "(is nested too deeply|is not TOML)"),
         (
             "command = ['a']",
-            r"profile 'command': it is \['a'\], but must be a table: begin a profile with \[name\]",
+            r"profile 'command': must be a table, not \['a'\]: begin a profile with \[name\]",
         ),
-        ("['a b']\ncommand = ['a']", "profile 'a b': a name has only letters, digits, '-' and '_'"),
+        ("['a b']\ncommand = ['a']", "profile 'a b': the name may only contain letters, digits, '-' and '_'"),
         ("[tool]", "profile 'tool': `command` is missing: .*such as command = "),
         (
             "[tool.sub]\ncommand = ['a']",
-            "profile 'tool': there is no key 'sub': known are activity, command, env",
+            "profile 'tool': unknown key 'sub'; known: activity, command, env",
         ),
     ],
 )
-def test_a_broken_file_is_refused_with_the_place(config: Path, text: str, said: str) -> None:
+def test_an_invalid_file_is_refused_with_file_and_line(config: Path, text: str, error: str) -> None:
     config.write_text(text)
-    with pytest.raises(UsageError, match=said) as refused:
+    with pytest.raises(UsageError, match=error) as refused:
         load_profiles()
     assert str(refused.value).startswith(str(config))
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "error"),
     [
-        ("flag = [['-v']]", "there is no key 'flag': did you mean 'flags'\\? Known are activity"),
-        ("command = 'tool'", "`command` is 'tool', but must be a list of words, such as"),
-        ("command = []", "`command` is \\[\\], but must be a list of words"),
-        ("command = ['tool', 1]", "`command` has 1, where there must be text"),
+        ("flag = [['-v']]", "unknown key 'flag'; did you mean 'flags'\\?"),
+        ("command = 'tool'", "`command` must be a list of words, such as .* not 'tool'"),
+        ("command = []", "`command` must be a list of words, such as .* not \\[\\]"),
+        ("command = ['tool', 1]", "`command` contains 1, but must contain text"),
         ("command = ['']", "`command` begins with an empty word"),
-        ('command = ["a\\u0000b"]', "`command` has a NUL character"),
+        ('command = ["a\\u0000b"]', "`command` contains a NUL character"),
         (
             "flags = ['--verbose']",
-            "`flags` is \\['--verbose'\\], but must be a list of flags with their values",
+            "`flags` must be a list of flags with their values, such as .* not \\['--verbose'\\]",
         ),
-        ("flags = [[]]", "`flags` is \\[\\], but must be a list of words"),
-        ("flags = [['verbose']]", "`flags` has a list that begins with 'verbose', which is no flag"),
-        ("prompt = 'arg'", "`prompt` is 'arg', but must be one of 'stdin', 'argument', 'none'"),
-        ("prompt = ['stdin']", "`prompt` is \\['stdin'\\], but must be one of"),
-        ("options = ['--model']", "`options` is \\['--model'\\], but must be a table, such as \\{ model = "),
-        ("options = { model = '--model' }", "`options` at 'model' is '--model', but must be a list of words"),
+        ("flags = [[]]", "`flags` must be a list of words, such as .* not \\[\\]"),
+        ("flags = [['verbose']]", "`flags` contains 'verbose', which is not a flag"),
+        ("prompt = 'arg'", "`prompt` must be one of 'stdin', 'argument', 'none', not 'arg'"),
+        ("prompt = ['stdin']", "`prompt` must be one of .* not \\['stdin'\\]"),
+        ("options = ['--model']", "`options` must be a table, such as \\{ model = .* not \\['--model'\\]"),
+        (
+            "options = { model = '--model' }",
+            "`options` at 'model' must be a list of words, such as .* not '--model'",
+        ),
         (
             "options = { model = ['--model'] }",
-            "`options` at 'model' has no \\{value\\}, so what is given would",
+            "`options` at 'model' lacks \\{value\\}",
         ),
-        ("processors = ['json_line']", "`processors` has 'json_line': did you mean 'json_lines'"),
-        ("processors = 'json_lines'", "`processors` is 'json_lines', but must be a list of words"),
-        ("watch = ['~/<new>/log']", "`watch` has '~/<new>/log', but <new> may only be the last component"),
+        ("processors = ['json_line']", "`processors` contains 'json_line'; did you mean 'json_lines'"),
+        ("processors = 'json_lines'", "`processors` must be a list of words, such as .* not 'json_lines'"),
+        (
+            "watch = ['~/<new>/log']",
+            "`watch` contains '~/<new>/log', but <new> may only be the last component",
+        ),
         ("watch = ['~/x<new>']", "<new> may only be the last component"),
-        ("watch = ['']", "`watch` has an empty path"),
-        ("activity = ['file']", "`activity` has 'file': did you mean 'files'\\? Known are files, output"),
-        ("activity = []", "`activity` is \\[\\], but must be a list of words"),
-        ("activity = ['files']", '`activity` has "files", which needs `watch`'),
-        ("timeout = -1", "`timeout` is -1, but must be above 0, at most 1e9: leave it out for no limit"),
-        ("timeout = 0", "`timeout` is 0, but must be above 0"),
-        ("timeout = nan", "`timeout` is nan, but must be above 0"),
-        ("timeout = inf", "`timeout` is inf, but must be above 0"),
-        (f"timeout = 1{'0' * 400}", "`timeout` is 10+\\.\\.\\., but must be above 0"),
-        ("timeout = '5'", "`timeout` is '5', but must be a number of seconds, such as 600"),
-        ("idle_timeout = true", "`idle_timeout` is True, but must be a number of seconds"),
-        ("watch_interval = 0", "`watch_interval` is 0, but must be above 0.*for 1 second"),
-        ("pty = 'yes'", "`pty` is 'yes', but must be true or false"),
-        ("stderr = 'both'", "`stderr` is 'both', but must be one of 'merge', 'pty', 'pipe'"),
-        ("stderr = 'pty'", '`stderr` is "pty", which needs pty = true'),
-        ("env = ['A']", "`env` is \\['A'\\], but must be a table, such as"),
-        ("env = { A = 1 }", "`env` at 'A' has 1, where there must be text, such as A = \"1\""),
-        ("env = { 'A=B' = '1' }", "`env` has 'A=B', which cannot be the name of a variable"),
+        ("watch = ['']", "`watch` contains an empty path"),
+        ("activity = ['file']", "`activity` contains 'file'; did you mean 'files'\\?"),
+        ("activity = []", "`activity` must be a list of words, such as .* not \\[\\]"),
+        ("activity = ['files']", '`activity` "files" needs the paths to watch'),
+        (
+            "timeout = -1",
+            "`timeout` must be more than 0 and at most 1e9 seconds, not -1: leave it out for no limit",
+        ),
+        ("timeout = 0", "`timeout` must be more than 0 .* not 0"),
+        ("timeout = nan", "`timeout` must be more than 0 .* not nan"),
+        ("timeout = inf", "`timeout` must be more than 0 .* not inf"),
+        (f"timeout = 1{'0' * 400}", "`timeout` must be more than 0 .* not 10+\\.\\.\\."),
+        ("timeout = '5'", "`timeout` must be a number of seconds, such as 600, not '5'"),
+        ("idle_timeout = true", "`idle_timeout` must be a number of seconds, such as 600, not True"),
+        ("watch_interval = 0", "`watch_interval` must be more than 0 .* for 1 second"),
+        ("pty = 'yes'", "`pty` must be true or false, not 'yes'"),
+        ("stderr = 'both'", "`stderr` must be one of 'merge', 'pty', 'pipe', not 'both'"),
+        ("stderr = 'pty'", '`stderr` "pty" needs pty = true'),
+        ("env = ['A']", "`env` must be a table, such as .* not \\['A'\\]"),
+        ("env = { A = 1 }", "`env` at 'A' contains 1, but must contain text, such as A = \"1\""),
+        ("env = { 'A=B' = '1' }", "`env` contains 'A=B', which is not a valid name of a variable"),
     ],
 )
-def test_a_mistake_is_refused_with_file_profile_key_and_the_way_out(
-    config: Path, line: str, said: str
+def test_an_invalid_key_is_refused_with_file_profile_key_and_remedy(
+    config: Path, line: str, error: str
 ) -> None:
     command = "" if line.startswith("command") else "command = ['tool']\n"
     config.write_text(f"[tool]\n{command}{line}\n")
-    with pytest.raises(UsageError, match=said) as refused:
+    with pytest.raises(UsageError, match=error) as refused:
         load_profiles()
     assert str(refused.value).startswith(f"{config}: profile 'tool': ")
 
 
 def test_a_file_that_cannot_be_read_is_refused(config: Path) -> None:
     config.write_bytes(b"[tool]\n# \xff\n")
-    with pytest.raises(UsageError, match="line 2 is no UTF-8: save the file as UTF-8"):
+    with pytest.raises(UsageError, match="line 2 is not UTF-8: save the file as UTF-8"):
         load_profiles()
     config.unlink()
     config.mkdir()
@@ -230,27 +239,29 @@ def test_a_flag_is_left_out_with_its_values() -> None:
     assert TOOL.command_line("go", without=["--format", "--verbose"]) == ["tool", "run", "go"]
 
 
-def test_a_profile_without_a_prompt_takes_none() -> None:
+def test_a_profile_without_a_prompt_refuses_one() -> None:
     tool = Profile("tool", ("tool",))
     assert tool.command_line("") == ["tool"]
     assert tool.stdin("text") == ""
-    with pytest.raises(UsageError, match="profile 'tool': it takes no prompt: pass the text in `arguments`"):
+    with pytest.raises(
+        UsageError, match="profile 'tool': it does not accept a prompt: pass the text in `arguments`"
+    ):
         tool.command_line("text")
 
 
 @pytest.mark.parametrize("name", ["claude", "cline"])
 @pytest.mark.parametrize("prompt", ["", " \n"])
-def test_a_prompt_has_to_be_there_where_one_is_needed(name: str, prompt: str) -> None:
+def test_a_missing_prompt_is_refused(name: str, prompt: str) -> None:
     with pytest.raises(
-        UsageError, match=f"profile '{name}': the prompt is missing: say what the tool is to do"
+        UsageError, match=f"profile '{name}': the prompt is missing: describe what the tool should do"
     ):
         find_profile(name).command_line(prompt)
 
 
-def test_a_prompt_that_would_be_read_as_a_flag_is_refused() -> None:
+def test_a_prompt_that_would_be_taken_for_a_flag_is_refused() -> None:
     for prompt in ("--help", "- a list\n- of things"):
         with pytest.raises(
-            UsageError, match="profile 'tool': a prompt that begins with '-' would be read as a flag"
+            UsageError, match="profile 'tool': a prompt that begins with '-' would be taken for a flag"
         ):
             TOOL.command_line(prompt)
         assert TOOL.command_line(prompt, arguments=["--"])[-2:] == ["--", prompt]
@@ -259,28 +270,30 @@ def test_a_prompt_that_would_be_read_as_a_flag_is_refused() -> None:
     assert TOOL.command_line(" - a list")[-1] == " - a list"
 
 
-def test_an_option_value_that_would_be_read_as_a_flag_is_refused() -> None:
-    with pytest.raises(UsageError, match="the value '--yolo' of the option 'model' would be read as a flag"):
+def test_an_option_value_that_would_be_taken_for_a_flag_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match="the value '--yolo' of the option 'model' would be taken for a flag"
+    ):
         TOOL.command_line("go", options={"model": "--yolo"})
 
 
-def test_an_unknown_option_or_flag_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(UsageError, match="no option 'modle': did you mean 'model'\\? Known are level, model"):
+def test_an_unknown_option_or_flag_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UsageError, match="no option 'modle'; did you mean 'model'\\?"):
         TOOL.command_line("go", options={"modle": "m"})
-    with pytest.raises(UsageError, match="no option 'model': there are none"):
+    with pytest.raises(UsageError, match="no option 'model'; none are known"):
         Profile("bare", ("bare",)).command_line("", options={"model": "m"})
-    with pytest.raises(UsageError, match="no flag '--verbos' to leave out: did you mean '--verbose'\\?"):
+    with pytest.raises(UsageError, match="no flag '--verbos' to leave out; did you mean '--verbose'\\?"):
         TOOL.command_line("go", without=["--verbos"])
-    with pytest.raises(UsageError, match="the option 'level' has to be text, and is 3"):
-        TOOL.command_line("go", options={"level": 3})  # type: ignore[dict-item]  # that it is refused is the point
+    with pytest.raises(UsageError, match="the option 'level' must be text, not 3"):
+        TOOL.command_line("go", options={"level": 3})  # type: ignore[dict-item]  # refused at run time
 
 
-def test_what_no_program_can_be_given_is_refused() -> None:
-    with pytest.raises(UsageError, match="an argument cannot hold a NUL character"):
+def test_arguments_that_no_program_can_get_are_refused() -> None:
+    with pytest.raises(UsageError, match="an argument contains a NUL character"):
         TOOL.command_line("a\0b")
-    with pytest.raises(UsageError, match="an argument cannot hold a NUL character"):
+    with pytest.raises(UsageError, match="an argument contains a NUL character"):
         TOOL.command_line("go", arguments=["\0"])
-    assert find_profile("claude").command_line("a\0b"), "standard input takes all"
+    assert find_profile("claude").command_line("a\0b"), "standard input may contain it"
     with pytest.raises(UsageError, match="a prompt of 131072 bytes is too long for an argument"):
         TOOL.command_line("é" * 65536)
 
@@ -293,9 +306,9 @@ def test_the_longest_prompt_can_be_passed() -> None:
     assert subprocess.check_output(python.command_line("x" * 131071), text=True) == "131071\n"
 
 
-# -- what tools say of their flags -------------------------------------------------------------
+# -- rejected flags ---------------------------------------------------------------------------
 
-# Recorded: commander 14.0.3, yargs 18, clap (ruff, cargo), pflag (docker), and what others document.
+# Recorded from commander 14.0.3, yargs 18, clap (ruff, cargo) and pflag (docker); others as documented.
 RECORDED = [
     ("--nope", "error: unknown option '--nope'\n"),
     ("--nope", "error: unknown option '--nope'\n(Did you mean --node?)\n"),
@@ -340,8 +353,8 @@ def test_a_rejection_is_recognised(flag: str, output: str) -> None:
     flags = ["--verbose", "--no", "--nope-", "-n", flag]
     assert rejected_flag(output, flags) == flag
     assert rejected_flag("Starting\n" + output.replace("\n", "\r\n"), flags) == flag
-    assert rejected_flag(output, [f"{flag}=json"]) == f"{flag}=json", "as it is in the profile"
-    assert rejected_flag(output, flags[:-1]) is None, "only flags that were asked for"
+    assert rejected_flag(output, [f"{flag}=json"]) == f"{flag}=json", "as the profile spells it"
+    assert rejected_flag(output, flags[:-1]) is None, "only the given flags"
 
 
 @pytest.mark.parametrize(
@@ -374,11 +387,11 @@ def test_a_rejection_is_recognised(flag: str, output: str) -> None:
         "  --nope   unknown option handling: --nope",
     ],
 )
-def test_text_that_only_mentions_a_flag_is_no_rejection(output: str) -> None:
+def test_text_that_only_mentions_a_flag_is_not_a_rejection(output: str) -> None:
     assert rejected_flag(output, ["--nope", "--output-format"]) is None
 
 
-def test_the_exact_flag_goes_before_one_with_other_dashes() -> None:
+def test_the_exact_flag_is_preferred_to_one_with_other_dashes() -> None:
     assert rejected_flag("unknown flag: -x", ["--x", "-x"]) == "-x"
     assert rejected_flag("flag provided but not defined: -x", ["--x"]) == "--x"
     assert rejected_flag("unknown flag: --x", ["-x"]) is None
@@ -411,17 +424,19 @@ HERE = [
 
 
 def _runs(program: str) -> bool:
-    """What stands for one that was never set up (of rustup, say) does not."""
-    return subprocess.run([program, "--version"], capture_output=True, timeout=60, check=False).returncode == 0
+    """Return False for a placeholder of a program that was never set up, such as those of rustup."""
+    return (
+        subprocess.run([program, "--version"], capture_output=True, timeout=60, check=False).returncode == 0
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="recorded texts stand for the tools of other systems")
 @pytest.mark.parametrize(
     ("command", "flag"), HERE, ids=lambda value: value if isinstance(value, str) else value[0]
 )
-def test_real_parsers_are_understood(command: list[str], flag: str, tmp_path: Path) -> None:
+def test_the_messages_of_real_parsers_are_recognised(command: list[str], flag: str, tmp_path: Path) -> None:
     if shutil.which(command[0]) is None or not _runs(command[0]):
-        pytest.skip(f"no {command[0]} here that runs")
+        pytest.skip(f"{command[0]} does not run here")
     if "click" in command[-1]:
         pytest.importorskip("click")
     for color in ("0", "1"):
@@ -487,5 +502,5 @@ WORDS = (
 
 
 @given(st.lists(WORDS).map("".join))
-def test_any_text_gives_a_flag_that_was_asked_for_or_none(output: str) -> None:
+def test_any_text_gives_one_of_the_given_flags_or_none(output: str) -> None:
     assert rejected_flag(output, ["--nope", "-n"]) in ("--nope", "-n", None)

@@ -1,4 +1,4 @@
-"""Running the tool of a profile, with programs that have the shape of such tools."""
+"""Running the tool of a profile, with programs that behave as such tools do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pyrepl_stream import EventMessage, OutputMessage, Profile, UsageError, run_profile
+from pyrepl_stream import EventMessage, OutputMessage, UsageError, run_profile
+from pyrepl_stream.profiles import Profile
 
 AGENT = """
 import json, sys
@@ -34,7 +35,7 @@ def agent(tmp_path: Path) -> Profile:
     )
 
 
-def test_the_prompt_goes_in_and_events_come_out(agent: Profile) -> None:
+def test_the_tool_gets_the_prompt_and_its_events_are_emitted(agent: Profile) -> None:
     execution = run_profile(agent, "do it", options={"model": "small"}, arguments=["--more"])
     messages = list(execution)
     events = [(m.name, m.data) for m in messages if isinstance(m, EventMessage)]
@@ -44,11 +45,11 @@ def test_the_prompt_goes_in_and_events_come_out(agent: Profile) -> None:
         ("result", {"type": "result", "prompt": "do it"}),
     ]
     assert [m.text for m in messages if isinstance(m, OutputMessage)] == ["no JSON\n"]
-    # Each reader has processors of its own, and sees the same.
+    # Each reader has processors of its own and gets the same messages.
     assert [(m.name, m.data) for m in execution if isinstance(m, EventMessage)] == events
 
 
-def test_a_flag_that_the_tool_rejects_is_left_out_once_and_said_so(agent: Profile) -> None:
+def test_a_rejected_flag_is_left_out_in_a_second_attempt_and_logged(agent: Profile) -> None:
     execution = run_profile(agent, "do it", arguments=["--old"])
     events = [m.data for m in execution if isinstance(m, EventMessage)]
     assert events[0]["arguments"] == ["--output-format", "json", "--old"]
@@ -58,19 +59,19 @@ def test_a_flag_that_the_tool_rejects_is_left_out_once_and_said_so(agent: Profil
     assert "unknown option" in outcome.stderr
 
 
-def test_another_failure_is_not_tried_again(agent: Profile) -> None:
+def test_another_failure_is_not_retried(agent: Profile) -> None:
     profile = Profile("sh", ("sh", "-c", "echo broken; exit 4"), flags=(("--verbose",),))
     outcome = run_profile(profile, "").wait(30)
     assert (outcome.exit_code, outcome.stdout, outcome.logs) == (4, "broken\n", [])
 
 
-def test_what_is_given_goes_before_the_profiles_own_limits(tmp_path: Path) -> None:
+def test_limits_of_the_call_override_those_of_the_profile(tmp_path: Path) -> None:
     profile = Profile("sh", ("sh", "-c", "sleep 1000"), timeout=50, idle_timeout=60, env={"A": "1"})
     assert run_profile(profile, "", timeout=0.1).wait(30).reason == "timeout: the run took longer than 0.1 s"
     assert "for 0.1 s" in run_profile(profile, "", idle_timeout=0.1).wait(30).reason
 
 
-def test_files_of_the_tool_keep_it_alive(tmp_path: Path) -> None:
+def test_changes_of_watched_files_count_as_activity(tmp_path: Path) -> None:
     task = f"mkdir -p {tmp_path}/tasks/1; for i in $(seq 12); do echo $i > {tmp_path}/tasks/1/$i; sleep 0.1; done; echo done"
     profile = Profile(
         "files",
@@ -83,7 +84,7 @@ def test_files_of_the_tool_keep_it_alive(tmp_path: Path) -> None:
     assert run_profile(profile, "").wait(30).stdout == "done\n"
 
 
-def test_mistakes_are_errors_before_anything_starts(agent: Profile) -> None:
+def test_invalid_arguments_are_refused_before_anything_starts(agent: Profile) -> None:
     with pytest.raises(UsageError, match="there is no profile 'claudee'"):
         run_profile("claudee", "x")
     with pytest.raises(UsageError, match="option"):

@@ -1,4 +1,4 @@
-"""A plain page with the live area in it and nothing of Jupyter; the test is its kernel."""
+"""A plain page with the live area and without Jupyter. The test plays the kernel."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from playwright.sync_api import Locator, Page, Route
 from jupyter_ext.area.module import STATIC
 from jupyter_ext.area.sender import Sender
 from jupyter_ext.area.state import AreaState, Header
+from jupyter_ext.views.display_options import DisplayOptions
 from pyrepl_stream import DisplayMessage, OutputMessage
 
 __all__ = ("AreaKernel", "AreaPage", "numbered")
 
-_ADDRESS = "http://localhost/"  # a browser trusts it: clipboard and notifications are there
+_ADDRESS = "http://localhost/"  # a trusted origin, with clipboard and notifications
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -28,7 +29,7 @@ _PAGE = """<!doctype html>
 <main><h1 hidden>Area</h1></main>
 </html>
 """
-# A Backbone model and its manager, and what anywidget makes of the model, as far as a module sees them.
+# The parts of a Backbone model, its manager and anywidget that a module uses.
 _MODEL = """async (state) => {
     const definition = (await import("./index.js")).default();
     const models = {};
@@ -64,15 +65,15 @@ _MODEL = """async (state) => {
 
 
 class AreaPage:
-    """One model in one page. ``traits`` are those of :class:`LiveArea` that differ from an empty one."""
+    """A model in a page. ``traits`` are those of :class:`LiveArea` that differ from an empty one."""
 
     def __init__(self, page: Page, **traits: object) -> None:
         self.page = page
         self._traits = traits
-        self._taken: dict[str, int] = {}  # messages of the page that were asked for, by type
+        self._taken: dict[str, int] = {}  # number of messages of the page that the test has read, by type
 
     def open(self, *, views: int = 1) -> AreaPage:
-        """Load the page, also anew: it knows what the traits say now."""
+        """Load or reload the page with the current traits."""
         self.page.unroute_all()
         self.page.route(f"{_ADDRESS}**", _serve)
         self.page.goto(_ADDRESS)
@@ -87,24 +88,24 @@ class AreaPage:
         return {**state, **self._traits}
 
     def end_comm(self) -> None:
-        """What the widget manager does when the kernel is restarted."""
+        """Close the comm, as the widget manager does when the kernel is restarted."""
         self.page.evaluate("() => { registered.comm_live = false; emit('comm_live_update'); }")
 
     def revive(self, **traits: object) -> None:
-        """A new kernel opens the model anew. Messages are those of the new one from here on."""
+        """Open the model again, as a new kernel does. Later messages come from the new kernel."""
         self._traits |= traits
         self.page.evaluate("(state) => { window.old = registered; register(state); }", self._state())
 
     def show(self) -> None:
-        """One more view."""
+        """Add a view."""
         self.page.evaluate("() => window.show()")
 
     def set(self, **traits: object) -> None:
         self._traits |= traits
         self.page.evaluate("(traits) => window.update(traits)", traits)
 
-    def tell(self, *messages: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> None:
-        """Messages of the kernel, one task for each."""
+    def send(self, *messages: Mapping[str, Any], buffers: Sequence[bytes] = ()) -> None:
+        """Send messages of the kernel, each in a task of its own."""
         encoded = [base64.b64encode(data).decode() for data in buffers]
         self.page.evaluate(
             """async ([messages, buffers]) => {
@@ -118,31 +119,34 @@ class AreaPage:
         )
 
     def rows(self, seq: int, rows: Sequence[object], at: int = 0, *, first: int = 0, **more: object) -> None:
-        """A ``rows`` message with neighbours that begin at the number ``at``."""
+        """Send a ``rows`` message with consecutive rows from the number ``at`` on."""
         end = more.pop("end", at + len(rows))
-        self.tell({"type": "rows", "seq": seq, "first": first, "end": end, "runs": [[at, list(rows)]], **more})
+        self.send(
+            {"type": "rows", "seq": seq, "first": first, "end": end, "runs": [[at, list(rows)]], **more}
+        )
 
-    def asked(self, kind: str) -> Any:
-        """The next message of a type that the page sends, or has sent."""
+    def next_sent(self, kind: str) -> Any:
+        """Wait for the next message of a type that the page sends, and return it."""
         count = self._taken.get(kind, 0)
         self._taken[kind] = count + 1
         return self.page.wait_for_function(
-            "([kind, count]) => window.sent.filter((message) => message.type === kind)[count]", arg=[kind, count]
+            "([kind, count]) => window.sent.filter((message) => message.type === kind)[count]",
+            arg=[kind, count],
         ).json_value()
 
     def count(self, kind: str) -> int:
-        """How many of a type were asked for."""
+        """Return the number of messages of a type that the test has read."""
         return self._taken.get(kind, 0)
 
     def sent(self, kind: str) -> list[Any]:
-        """All of a type that it has sent so far."""
+        """Return all messages of a type that the page has sent."""
         found: list[Any] = self.page.evaluate(
             "(kind) => window.sent.filter((message) => message.type === kind)", kind
         )
         return found
 
     def settle(self) -> None:
-        """Wait until what came is painted."""
+        """Wait until all messages are painted."""
         self.page.evaluate(
             "async () => { for (let frame = 0; frame < 4; frame++) await new Promise(requestAnimationFrame); }"
         )
@@ -156,12 +160,12 @@ class AreaPage:
         return self.area.get_by_role("log")
 
     def lines(self) -> list[str]:
-        """The rows that have elements in the first view now."""
+        """Return the rows that have elements in the first view."""
         self.settle()
         return [text or "" for text in self.area.locator(".pls-block > .pls-row").all_text_contents()]
 
     def seen(self) -> list[str]:
-        """The rows of the first view that can be seen without scrolling."""
+        """Return the rows of the first view that are visible without scrolling."""
         self.settle()
         texts: list[str] = self.log.evaluate(
             """(log) => {
@@ -178,11 +182,11 @@ class AreaPage:
 
 
 class AreaKernel:
-    """The kernel's side of an area as it is, without a comm; its time is a number that rises."""
+    """The real kernel side of an area, without a comm. Its time is a number that rises."""
 
     def __init__(self, area: AreaPage, *, lines: int = 10_000) -> None:
         self.area = area
-        self.state = AreaState(Header("local:lab", "lab/7f3a"), lines=lines)
+        self.state = AreaState(Header("local:lab", "lab/7f3a"), DisplayOptions(lines=lines))
         self._sender = Sender(self.state)
         self._sequence = 0
         self._html = ""
@@ -193,7 +197,7 @@ class AreaKernel:
         self.state.take(OutputMessage(sequence=self._sequence, data=text))
 
     def show(self, html: str) -> None:
-        """A display, or its new form."""
+        """Emit a display, or its new version."""
         self._sequence += 1
         update = self._html != ""
         self._html = html
@@ -201,30 +205,30 @@ class AreaKernel:
         self.state.take(DisplayMessage(sequence=self._sequence, data=data, display_id="plot", update=update))
 
     def push(self, *, seconds: float = 0.0, lost: bool = False) -> None:
-        """Send what may be sent after that time."""
+        """Advance the time, and send the message that is due."""
         self._now += seconds
         message = self._sender.push(self._now)
         if message is not None and not lost:
-            self.area.tell(message)
+            self.area.send(message)
 
     def push_all(self) -> None:
         while (due := self._sender.due(self._now)) is not None:
             self.push(seconds=due - self._now)
 
     def answer(self) -> None:
-        """Answer what the page has asked so far."""
+        """Answer all requests of the page."""
         while self.area.count("hello") < len(self.area.sent("hello")):
-            asked = self.area.asked("hello")
-            self.area.tell(*self._sender.replay(asked["view"]))
+            request = self.area.next_sent("hello")
+            self.area.send(*self._sender.replay(request["view"]))
         while self.area.count("rows") < len(self.area.sent("rows")):
-            asked = self.area.asked("rows")
-            self.area.tell(*self._sender.rows(asked["view"], asked["first"], asked["end"]))
+            request = self.area.next_sent("rows")
+            self.area.send(*self._sender.rows(request["view"], request["first"], request["end"]))
         while self.area.count("displays") < len(self.area.sent("displays")):
-            asked = self.area.asked("displays")
-            self.area.tell(*self._sender.display_messages(asked["view"], asked["ids"]))
+            request = self.area.next_sent("displays")
+            self.area.send(*self._sender.display_messages(request["view"], request["ids"]))
 
     def texts(self) -> list[str]:
-        """What a page that has all of it shows."""
+        """Return the rows that a complete page shows."""
         rows = [self.state.page.row(number) for number in range(self.state.page.first, self.state.page.end)]
         display = re.sub("<[^>]*>", "", self._html)
         texts = [row.text + (display if row.display else "") for row in rows]

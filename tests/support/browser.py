@@ -1,4 +1,4 @@
-"""The system's Chromium, driven by Playwright."""
+"""Chromium of the system, driven by Playwright."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = (
     "watch_long_tasks",
 )
 
-LIMIT = 30.0  # seconds; only a hang takes that long
+LIMIT = 30.0  # seconds; only a hang takes so long
 in_soak = pytest.mark.skipif(
     os.environ.get("PYREPL_STREAM_SOAK", "") in ("", "0"), reason="one more kernel or front end: in the soak"
 )
-# Nothing that a page here does goes out of this machine; in a container there is no sandbox and no GPU.
+# Pages must not reach the network. A container has neither a sandbox nor a GPU.
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -42,13 +42,13 @@ _FLAGS = (
 )
 
 
-# Notebook 7.6 looks for a file browser in its page of a notebook, which has none.
+# Notebook 7.6 looks for a file browser in the page of a notebook, where it is missing.
 _NOT_OURS = ("Command 'filebrowser:open-path' not registered.", "properties of undefined (reading 'schema')")
 
 
 @dataclass
 class Console:
-    """What went wrong in a page: exceptions that nothing caught, and what was written as an error."""
+    """The errors of a page: uncaught exceptions and logged errors."""
 
     errors: list[str] = field(default_factory=list)
 
@@ -62,7 +62,7 @@ class Console:
 
 
 def needs_chromium() -> str:
-    """The path of the program. Skip where it is missing, and fail where it must not be: in CI."""
+    """Return the path of the program. If it is missing, skip the test, or fail in CI."""
     found = shutil.which("chromium")
     if found is None:
         text = "chromium is not installed here (it is Debian's package of that name)"
@@ -74,7 +74,7 @@ def needs_chromium() -> str:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser. Until it is closed this thread has a running event loop: no other can run beside it."""
+    """Start a browser. Until it is closed, this thread has a running event loop and cannot run another."""
     path = needs_chromium()
     expect.set_options(timeout=LIMIT * 1000)
     with sync_playwright() as playwright:
@@ -86,7 +86,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Pages:
-    """Pages of one test, each in a context of its own (cookies, permissions, clipboard, colour scheme).
+    """The pages of one test, each in a context of its own (cookies, permissions, clipboard, colour scheme).
 
     Options are those of Playwright's ``Browser.new_context``.
     """
@@ -104,7 +104,7 @@ class Pages:
         return context.new_page()
 
     def pictures(self, folder: Path) -> list[Path]:
-        """What all pages show now, for whoever has to find out why a test failed."""
+        """Save what all pages show, to help to find out why a test failed."""
         paths: list[Path] = []
         for context in self._contexts:
             for page in context.pages:
@@ -119,7 +119,7 @@ class Pages:
 
 
 def serious_problems(page: Page, selector: str) -> list[str]:
-    """What axe-core finds below ``selector`` and calls serious or critical."""
+    """Return the serious and critical findings of axe-core below ``selector``."""
     found = Axe().run(page, context=selector).response["violations"]
     return [
         f"{problem['id']}: {problem['help']}: {[node['html'] for node in problem['nodes']]}"
@@ -129,7 +129,7 @@ def serious_problems(page: Page, selector: str) -> list[str]:
 
 
 def watch_long_tasks(page: Page) -> None:
-    """Begin to note the main thread's tasks of over 50 ms (the Long Tasks API of the W3C)."""
+    """Begin to record tasks of the main thread of over 50 ms (the Long Tasks API of the W3C)."""
     page.evaluate(
         """() => {
             window.longTasks = [];
@@ -141,5 +141,5 @@ def watch_long_tasks(page: Page) -> None:
 
 
 def long_tasks(page: Page) -> list[float]:
-    """Their milliseconds, since ``watch_long_tasks``."""
+    """Return the durations of long tasks since ``watch_long_tasks``, in ms."""
     return [float(duration) for duration in page.evaluate("() => window.longTasks")]

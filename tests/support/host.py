@@ -1,4 +1,4 @@
-"""A real host in a process of its own, and a client that says what it is told to, byte by byte."""
+"""A real host in a process of its own, and a low-level client."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from typing import Any
 
 from support.sessions import isolated
 
-from pyrepl_stream.host.launch import connect, connect_or_start, host_lives
-from pyrepl_stream.host.places import SessionPlace
-from pyrepl_stream.messages import CompleteMessage, GapMessage, Message, OutputMessage
-from pyrepl_stream.wire import Decoder
+from pyrepl_stream.runtime.host.launch import connect, connect_or_start, host_is_alive
+from pyrepl_stream.runtime.host.paths import SessionPaths
+from pyrepl_stream.runtime.messages import CompleteMessage, GapMessage, Message, OutputMessage
+from pyrepl_stream.runtime.wire import Decoder
 
 PATIENCE = 30.0
 
 
 @dataclass
 class Attached:
-    """What came of one attach."""
+    """The messages of one `attach`."""
 
     messages: list[Message] = field(default_factory=list)
     decoder: Decoder = field(default_factory=Decoder)
@@ -76,14 +76,14 @@ class Refused(Exception):
 
 
 class Client:
-    """One connection. ``pump`` takes in what comes; everything else is built on it."""
+    """A connection to a host. Every method that waits calls :meth:`pump`."""
 
     def __init__(self, peer: socket.socket, *, greet: bool = True) -> None:
         self.peer = peer
         peer.settimeout(PATIENCE)
         self.attached: dict[int, Attached] = {}
         self.answers: dict[int, dict[str, Any]] = {}
-        self.order: list[str] = []  # of what came: `answer`, `slice`, `end`
+        self.order: list[str] = []  # kinds of the lines received: `answer`, `slice`, `end`
         self._numbers = itertools.count(1)
         self._buffer = b""
         self.hello = self.ask(op="hello", protocol=1, version="test") if greet else {}
@@ -118,8 +118,8 @@ class Client:
         execution = {"id": id, "code": code, "timeout": timeout}
         return self.ask(op="execute", execution=execution, **op)
 
-    def command(self, arguments: Any, id: str, **how: Any) -> dict[str, Any]:  # noqa: A002
-        execution = {"id": id, "code": str(arguments), "command": {"arguments": arguments, **how}}
+    def command(self, arguments: Any, id: str, **fields: Any) -> dict[str, Any]:  # noqa: A002
+        execution = {"id": id, "code": str(arguments), "command": {"arguments": arguments, **fields}}
         return self.ask(op="execute", execution=execution)
 
     def attach(self, id: str, after: int = 0, **op: Any) -> Attached:  # noqa: A002
@@ -130,7 +130,7 @@ class Client:
         return attached
 
     def run(self, code: str, id: str, **op: Any) -> Attached:  # noqa: A002
-        """Execute, and read to `complete`."""
+        """Execute ``code`` and read up to `complete`."""
         self.execute(code, id, **op)
         return self.read(id)
 
@@ -149,7 +149,7 @@ class Client:
         self.until(lambda: text in attached.everything)
 
     def pump(self) -> None:
-        """Take in one line of the host, and its slice."""
+        """Receive one line, and the slice that follows it."""
         line = self._line()
         record = json.loads(line)
         if record.get("type") == "slice":
@@ -187,10 +187,10 @@ class Client:
 
 
 class RunningHost:
-    """A session of the test's own, in directories of its own."""
+    """A session of a test, in its own directories."""
 
     def __init__(self, name: str = "test", **options: Any) -> None:
-        self.place = SessionPlace(name)
+        self.place = SessionPaths(name)
         self.options = options
         self._clients: list[Client] = []
 
@@ -205,12 +205,12 @@ class RunningHost:
             return int(client.hello["pid"])
 
     def kill(self) -> None:
-        """SIGKILL to the host; returns when it is gone."""
+        """Kill the host and wait until it has ended."""
         os.kill(self.pid, signal.SIGKILL)
         self.wait_gone()
 
     def wait_gone(self) -> None:
-        wait_until(lambda: not host_lives(self.place))
+        wait_until(lambda: not host_is_alive(self.place))
 
     def directory(self, execution_id: str) -> Path:
         return Path(self.place.execution(execution_id))
@@ -227,7 +227,7 @@ class RunningHost:
 
 @contextlib.contextmanager
 def running_hosts() -> Iterator[Callable[..., RunningHost]]:
-    """Makes sessions of the test's own, which are ended after it."""
+    """Make sessions for a test; they are ended after it."""
     hosts: list[RunningHost] = []
 
     def make(**options: Any) -> RunningHost:

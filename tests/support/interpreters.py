@@ -16,7 +16,7 @@ VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 @lru_cache(maxsize=1)
 def interpreters() -> dict[str, str]:
-    """By version, the interpreters found on the path and among those of pyenv."""
+    """Return the interpreters on the path and those of pyenv, by version."""
     candidates = [sys.executable]
     candidates += [path for version in VERSIONS if (path := shutil.which(f"python{version}"))]
     root = os.environ.get("PYENV_ROOT", "")

@@ -1,4 +1,4 @@
-"""A real Jupyter server, and notebooks that are open in JupyterLab or in Notebook 7."""
+"""A real Jupyter server, and notebooks that are open in JupyterLab or Notebook 7."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from .live_area import Area
 __all__ = ("JupyterServer", "NotebookPage", "as_html", "jupyter_server")
 
 _TOKEN = "token-of-the-tests"
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the machine has
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # ignores proxies of the machine
 _SETTINGS = {
-    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
+    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell has elements
     "apputils-extension/notification": {"fetchNews": "false"},
-    "docmanager-extension/plugin": {"autosave": False},  # tests save when they mean to
+    "docmanager-extension/plugin": {"autosave": False},  # tests save explicitly
 }
 _PANEL = """
     const panel = [...(window.jupyterapp?.shell?.widgets("main") || [])].find((widget) => widget.content?.widgets);
     const session = panel?.sessionContext;"""
-# What has to be true before a notebook can run; the indicator in the toolbar is early (measured).
+# The condition for a notebook to run cells; the indicator in the toolbar is too early (measured).
 _OPEN = f"""(idle) => {{ {_PANEL}
     const kernel = session?.session?.kernel;
     return panel?.context?.isReady && session?.isReady && panel.content?.widgets.length > 0
@@ -81,20 +81,20 @@ _ACTIVE = f"() => {{ {_PANEL} return panel.content.activeCellIndex; }}"
 _RESTART = f"async () => {{ {_PANEL} await session.restartKernel(); }}"
 _INTERRUPT = "() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')"
 _THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
-# A workspace for each page, or it would open what the others have open.
+# A workspace for each page, or it would open the files of others.
 _PATHS = {"lab": "lab/workspaces/{}/tree", "notebook": "notebooks"}
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class JupyterServer:
-    """It serves both front ends; ``folder`` is its root."""
+    """A server of both front ends; ``folder`` is its root."""
 
     url: str
     folder: Path
 
     def write(self, name: str, cells: Sequence[str], kernel: str = "newest") -> Path:
-        """A new notebook of code cells. ``kernel`` is `newest` or the version that `make test` put aside."""
+        """Create a notebook of code cells. ``kernel`` is `newest` or a version that `make test` installs."""
         notebook = nbformat.v4.new_notebook()
         notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
         notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
@@ -193,7 +193,7 @@ def _wait_until_up(server: JupyterServer, process: subprocess.Popen[bytes], log:
 
 
 class NotebookPage:
-    """A notebook that is open in ``page``, in `lab` or in `notebook`."""
+    """A notebook that is open in ``page``, in `lab` or `notebook`."""
 
     def __init__(self, page: Page, server: JupyterServer, path: Path, front_end: str = "lab") -> None:
         self.page = page
@@ -201,10 +201,10 @@ class NotebookPage:
         self.origin = server.url
         folder = _PATHS[front_end].format(next(_numbers))
         self._url = f"{server.url}/{folder}/{path.name}?token={_TOKEN}"
-        page.on("dialog", lambda dialog: dialog.accept())  # yes, leave the page with unsaved changes
+        page.on("dialog", lambda dialog: dialog.accept())  # leave the page despite unsaved changes
 
     def open(self, *, idle: bool = True) -> NotebookPage:
-        """Load the page. ``idle=False``: the kernel may be running something."""
+        """Load the page. ``idle=False`` allows the kernel to be busy."""
         self.page.goto(self._url)
         self.wait_until_open(idle=idle)
         return self
@@ -217,14 +217,14 @@ class NotebookPage:
         self.page.wait_for_function(_OPEN, arg=idle)
 
     def start(self, index: int) -> None:
-        """Run a cell, and do not wait for its end."""
+        """Run a cell without waiting for its end."""
         self.page.evaluate(_RUN, index)
 
     def start_all(self) -> None:
         self.page.evaluate(_RUN_ALL)
 
     def wait_for_end(self, seconds: float = LIMIT) -> None:
-        """Wait until what was started last has ended, with or without an error."""
+        """Wait until the last run has ended, with or without an error."""
         self.page.evaluate(_RUN_ENDED, seconds * 1000)
 
     def run(self, index: int) -> None:
@@ -236,7 +236,7 @@ class NotebookPage:
         self.wait_for_end()
 
     def append(self, source: str) -> int:
-        """Add a cell at the end; its index."""
+        """Add a cell at the end, and return its index."""
         self.page.evaluate(_APPEND, source)
         return self.cells.count() - 1
 
@@ -251,33 +251,33 @@ class NotebookPage:
         return Area(self.output(index).locator("section.pls"))
 
     def wait_for_text(self, index: int, text: str, seconds: float = LIMIT) -> None:
-        """Wait until the output of a cell has this in it, in whatever form it is shown."""
+        """Wait until the output of a cell contains the text, in any form."""
         expect(self.output(index)).to_contain_text(text, timeout=seconds * 1000)
 
     def lines(self, index: int) -> list[str]:
-        """The lines of a cell's output, in whatever form it is shown, as far as it is in the page."""
+        """Return the lines of the output of a cell that the page shows, in any form."""
         return self.output(index).inner_text().splitlines()
 
     def show_elsewhere(self, index: int) -> Locator:
-        """Show the output of a cell in a tab of its own too, beside the notebook."""
+        """Show the output of a cell in another tab beside the notebook too."""
         self.page.evaluate(_ELSEWHERE, index)
         return self.page.locator(".jp-LinkedOutputView")
 
     def click_all(self, index: int) -> None:
-        """Click every element of what a cell put out; links do not leave the page."""
+        """Click every element of the output of a cell; links do not leave the page."""
         self.output(index).evaluate(_CLICK_ALL)
 
     def count_messages(self) -> None:
-        """Begin to note when the kernel's messages come, of those that the server counts."""
+        """Begin to record the times of the kernel messages that the server counts."""
         self.page.evaluate(_COUNT)
 
     def most_messages(self) -> int:
-        """The largest number in any second since."""
+        """Return the largest number of messages in any second since then."""
         times: list[float] = self.page.evaluate("() => window.messageTimes")
         return max((bisect.bisect_left(times, time + 1000) - at for at, time in enumerate(times)), default=0)
 
     def save(self) -> nbformat.NotebookNode:
-        """Save the notebook; what is in its file then."""
+        """Save the notebook, and return the content of its file."""
         self.page.evaluate(_SAVE)
         return nbformat.read(self.path, as_version=4)
 
@@ -286,7 +286,7 @@ class NotebookPage:
 
     @property
     def active(self) -> int:
-        """The index of the cell that shortcuts act on."""
+        """Return the index of the active cell."""
         return int(self.page.evaluate(_ACTIVE))
 
     def restart_kernel(self) -> None:
@@ -294,19 +294,19 @@ class NotebookPage:
         self.wait_until_open()
 
     def interrupt_kernel(self) -> None:
-        """As the page's own button does."""
+        """Interrupt the kernel, as the button of the page does."""
         self.page.evaluate(_INTERRUPT)
 
     def hide_side_bar(self) -> None:
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
     def use_theme(self, name: str) -> None:
-        """`JupyterLab Light` or `JupyterLab Dark`."""
+        """Select a theme, `JupyterLab Light` or `JupyterLab Dark`."""
         self.page.evaluate(_THEME, name)
         light = "true" if name.endswith("Light") else "false"
         self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
 
 def as_html(notebook: nbformat.NotebookNode) -> str:
-    """What `nbconvert --to html` makes of it."""
+    """Return the HTML that `nbconvert --to html` makes of a notebook."""
     return str(HTMLExporter().from_notebook_node(notebook)[0])

@@ -1,4 +1,4 @@
-"""A real ipykernel, driven by jupyter_client as a notebook would."""
+"""A real ipykernel, driven by jupyter_client as by a notebook."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from jupyter_client.kernelspec import KernelSpec
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 60.0  # seconds; only a hang takes that long
-# Seconds. ipykernel 7.0 to 7.3 may leave a request lie until the next one comes (ipython/ipykernel#1554).
+# Seconds. ipykernel 7.0 to 7.3 may not handle a request before the next one (ipython/ipykernel#1554).
 _NUDGE = 5.0
 
 
 @dataclass
 class Cell:
-    """What came back for one cell: its iopub messages, each with the time since its start."""
+    """The messages for one cell, each with the time since its start, and the reply."""
 
     reply: dict[str, Any] = field(default_factory=dict)
     messages: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
     def text(self, name: str = "stdout") -> str:
+        """Return the text of one stream."""
         return "".join(
             message["content"]["text"]
             for _, message in self.messages
@@ -36,6 +37,7 @@ class Cell:
         )
 
     def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the contents of the messages of one type."""
         return [message["content"] for _, message in self.messages if message["msg_type"] == kind]
 
     @property
@@ -48,7 +50,7 @@ class Cell:
 
 
 class Kernel:
-    """A running kernel; ``run`` executes a cell and waits until it is idle again."""
+    """A running kernel."""
 
     def __init__(self, manager: KernelManager) -> None:
         self.manager = manager
@@ -61,10 +63,14 @@ class Kernel:
         code: str,
         *,
         on_message: Callable[[dict[str, Any], Cell], None] = lambda message, cell: None,
-        answer: str | None = None,
+        answer: str | Iterator[str] | None = None,
         until: Callable[[Cell], bool] | None = None,
+        limit: float = LIMIT,
     ) -> Cell:
-        """Execute ``code``. ``until`` keeps reading after idle, for what comes late."""
+        """Execute a cell and wait until the kernel is idle, and until ``until`` returns True, if it is given.
+
+        ``limit`` is in seconds.
+        """
         cell = Cell()
         began = nudged = time.monotonic()
         request = self.client.execute(code, allow_stdin=answer is not None)
@@ -72,14 +78,14 @@ class Kernel:
         while not idle or (until is not None and not until(cell)):
             if answer is not None and self.client.stdin_channel.msg_ready():
                 self.client.get_stdin_msg()
-                self.client.input(answer)
+                self.client.input(answer if isinstance(answer, str) else next(answer, ""))
             try:
                 message = self.client.get_iopub_msg(timeout=0.05)
             except queue.Empty:
                 if not cell.messages and time.monotonic() > nudged + _NUDGE:
                     nudged = time.monotonic()
                     self.client.kernel_info()
-                if time.monotonic() > began + LIMIT:
+                if time.monotonic() > began + limit:
                     raise TimeoutError(f"no end of {code!r}; so far {cell}") from None
                 continue
             if message["parent_header"].get("msg_id") != request:
@@ -95,7 +101,7 @@ class Kernel:
                 return cell
 
     def interrupt_on(self, text: str) -> Callable[[dict[str, Any], Cell], None]:
-        """Interrupt the kernel, once, when ``text`` has come."""
+        """Return a callback that interrupts the kernel once, when ``text`` has arrived."""
         sent = False
 
         def on_message(message: dict[str, Any], cell: Cell) -> None:
@@ -114,7 +120,7 @@ class Kernel:
 
 @contextmanager
 def kernel(ipykernel: str | None = None, cwd: Path | None = None) -> Iterator[Kernel]:
-    """Start the ipykernel of this environment, or the version that ``make test`` put aside."""
+    """Start the ipykernel of this environment, or a version that ``make test`` has installed."""
     paths = [str(ROOT)]
     if ipykernel is not None:
         paths.insert(0, str(kernels_folder() / ipykernel))
@@ -126,7 +132,7 @@ def kernel(ipykernel: str | None = None, cwd: Path | None = None) -> Iterator[Ke
     }
     environment.pop("PYTHONUNBUFFERED", None)
     manager = KernelManager()
-    manager._kernel_spec = KernelSpec(  # this interpreter's kernel, whatever specs the machine has
+    manager._kernel_spec = KernelSpec(  # a kernel of this interpreter, without the specs of this machine
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         display_name="test",
         language="python",
@@ -148,12 +154,10 @@ def kernels_folder() -> Path:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
+    """Return True while a process runs. A zombie does not."""
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return False
     return state != "Z"
-
-

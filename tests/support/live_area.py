@@ -1,4 +1,4 @@
-"""What a reader sees of a live area, and does with it."""
+"""A live area as a reader sees and uses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .browser import LIMIT
 
 __all__ = ("Area",)
 
-# Rows near the part that is seen have elements, so all are seen by scrolling from the top to the end.
+# Only rows near the visible part have elements, so scroll from the top to the end to read all.
 _ROWS = """async (log) => {
     const frames = () => new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)));
     const rows = new Map();
@@ -38,7 +38,7 @@ _ROWS = """async (log) => {
 
 
 class Area:
-    """A widget's view; ``root`` is its outermost element."""
+    """A view of the widget; ``root`` is its outermost element."""
 
     def __init__(self, root: Locator) -> None:
         self.root = root
@@ -47,24 +47,24 @@ class Area:
 
     @property
     def state(self) -> str:
-        """`queued`, `running`, `ok`, `error`, ..."""
+        """The state, such as `queued`, `running`, `ok` or `error`."""
         return str(self.root.get_attribute("data-state"))
 
     def wait_for_state(self, state: str, seconds: float = LIMIT) -> None:
         expect(self.root).to_have_attribute("data-state", state, timeout=seconds * 1000)
 
     def wait_for_row(self, pattern: str, seconds: float = LIMIT) -> str:
-        """The text of the first row on the page that is what the regular expression says."""
+        """Wait for a row that matches the regular expression, and return its text."""
         row = self.log.locator(".pls-row", has_text=re.compile(f"^{pattern}$")).first
         row.wait_for(timeout=seconds * 1000)
         return str(row.text_content())
 
     def rows(self) -> list[str]:
-        """The text of all rows that the area has, read by scrolling through them."""
+        """Return the text of all rows of the area, read by scrolling through them."""
         return ["".join(character for character, _ in row) for row in self.characters()]
 
     def characters(self) -> list[list[tuple[str, frozenset[str]]]]:
-        """The same as the characters of each row, with the words of their styles; any RGB colour is `f#` or `g#`."""
+        """Return the characters of each row with the words of their styles; any RGB colour is `f#` or `g#`."""
         numbered: list[Any] = self.log.evaluate(_ROWS)
         numbers = [number for number, _ in numbered]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
@@ -84,7 +84,7 @@ class Area:
         self.question.press("Enter")
 
     def search(self, text: str) -> list[str]:
-        """The lines that are found in the whole record."""
+        """Search the whole record, and return the results."""
         self.button("Search the whole log").click()
         self.root.get_by_role("searchbox").fill(text)
         expect(self.root.locator(".pls-summary")).to_have_text(

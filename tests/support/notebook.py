@@ -1,4 +1,4 @@
-"""A notebook without a browser: it speaks to a real kernel, keeps outputs, and is a page to live areas."""
+"""A notebook without a browser: it uses a real kernel, keeps outputs, and is a page for live areas."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import nbformat
 from support.kernels import LIMIT, Kernel
 
-__all__ = ("Area", "Notebook", "WIDGET")
+__all__ = ("Area", "Notebook", "WIDGET", "save_notebook")
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass
 class Area:
-    """A model, and the rows that came for it."""
+    """A model, and the rows received for it."""
 
     id: str
     state: dict[str, Any]
@@ -39,7 +41,11 @@ class Area:
         return [_text(self.rows.get(number, "<missing>")) for number in range(self.first, self.end)]
 
     def of(self, kind: str, view: str = "") -> list[dict[str, Any]]:
-        return [message for message, _ in self.messages if message["type"] == kind and message.get("to", "") == view]
+        return [
+            message
+            for message, _ in self.messages
+            if message["type"] == kind and message.get("to", "") == view
+        ]
 
     def take(self, data: dict[str, Any], buffers: list[bytes]) -> None:
         if data["method"] == "update":
@@ -48,7 +54,7 @@ class Area:
             content = data["content"]
             self.messages.append((content, buffers))
             if "seq" in content and "to" not in content:
-                assert content["seq"] in (self.seq + 1, 1), "a message was lost"  # 1: it is read again
+                assert content["seq"] in (self.seq + 1, 1), "a message was lost"  # 1: the area is read again
                 self.seq = content["seq"]
             if content["type"] == "rows":
                 self._rows(content)
@@ -59,13 +65,21 @@ class Area:
         self.first, self.end = content["first"], content["end"]
 
 
+def save_notebook(path: Path, *displays: dict[str, Any]) -> None:
+    """Save a notebook with one cell that shows these displays."""
+    saved = nbformat.v4.new_notebook()
+    outputs = [nbformat.v4.new_output("display_data", data) for data in displays]
+    saved.cells = [nbformat.v4.new_code_cell("%%remote_stream", outputs=outputs)]
+    nbformat.write(saved, path)
+
+
 def _text(row: Any) -> str:
     row = row["t"] if isinstance(row, dict) else row
     return row if isinstance(row, str) else "".join(segment[0] for segment in row)
 
 
 class Notebook:
-    """What a page with one notebook has: outputs by cell, displays that are replaced, models."""
+    """A page with one notebook: the outputs of its cells, with displays replaced, and its models."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -74,9 +88,9 @@ class Notebook:
         self.outputs: dict[str, list[dict[str, Any]]] = {}  # by cell
         self.idle: set[str] = set()
         self.replies: dict[str, dict[str, Any]] = {}
-        self.asked: list[str] = []  # by the kernel's own prompts
-        self.arrivals: list[float] = []  # of messages that the server would count
-        self._clearing: set[str] = set()  # cells, once they have other output
+        self.asked: list[str] = []  # prompts of the kernel
+        self.arrivals: list[float] = []  # times of messages that the server counts
+        self._clearing: set[str] = set()  # cells to be cleared at their next output
         self._subshell = self._make_subshell()
 
     def execute(self, code: str, *, allow_stdin: bool = True) -> str:
@@ -104,7 +118,7 @@ class Notebook:
         return [output["data"] for output in self.outputs[cell] if output["type"] == "display_data"]
 
     def area(self, cell: str) -> Area:
-        """The one that the cell shows, or has shown."""
+        """Return the area that the cell shows, or has shown."""
         self.until(lambda: any("model" in output for output in self.outputs[cell]))
         (name,) = (output["model"] for output in self.outputs[cell] if "model" in output)
         return self.areas[name]
@@ -117,7 +131,7 @@ class Notebook:
         self.client.shell_channel.send(message)
 
     def _make_subshell(self) -> str | None:
-        """As JupyterLab does it for the messages of widgets, where the kernel knows subshells."""
+        """Make a subshell for the messages of widgets, as JupyterLab does, if the kernel has subshells."""
         info = self.client.kernel_info(reply=True, timeout=LIMIT)["content"]
         if "kernel subshells" not in info.get("supported_features", ()):
             return None
@@ -126,7 +140,7 @@ class Notebook:
         return made
 
     def until(self, true: Callable[[], object]) -> None:
-        """Take messages until that is true."""
+        """Receive messages until ``true`` returns True."""
         deadline = time.monotonic() + LIMIT
         while not true():
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Sessions of a test: in directories of their own, and all ended after it."""
+"""Sessions of tests: in directories of their own, and ended after the test."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyrepl_stream.host import protocol
+from pyrepl_stream.runtime.protocol import operations
 
 __all__ = ("end_all_hosts", "host_pid", "isolated", "raw_connection", "wait_for_end")
 
 
 @contextlib.contextmanager
 def isolated() -> Iterator[Path]:
-    """Sessions live below the directory that this yields; its path is short, as sockets need it."""
+    """Yield a directory below which sessions keep everything; its path is short enough for sockets."""
     root = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
     names = {"PYREPL_STREAM_RUNTIME_DIR": root / "run", "PYREPL_STREAM_STATE_DIR": root / "state"}
     for path in names.values():
@@ -39,13 +39,13 @@ def isolated() -> Iterator[Path]:
 
 
 def end_all_hosts(root: Path) -> None:
-    """Close the sessions below ``root``; what does not end in time is killed."""
+    """Close the sessions below ``root``; kill hosts that do not end in time."""
     for path in (root / "run").glob("*.socket"):
         with contextlib.suppress(OSError), raw_connection(path) as connection:
             pid = host_pid(path)
-            hello = {"op": "hello", "request": 1, "protocol": protocol.PROTOCOL, "version": "test"}
+            hello = {"op": "hello", "request": 1, "protocol": operations.PROTOCOL, "version": "test"}
             close = {"op": "close", "request": 2, "forget": True}
-            connection.sendall(protocol.line(hello) + protocol.line(close))
+            connection.sendall(operations.line(hello) + operations.line(close))
             if not wait_for_end(pid, 10):
                 os.kill(pid, signal.SIGKILL)
 
@@ -61,17 +61,17 @@ def raw_connection(path: Path | str) -> socket.socket:
 
 
 def host_pid(path: Path | str) -> int:
-    """The host that listens on this socket."""
+    """Return the process id of the host that listens on a socket."""
     with raw_connection(path) as connection:
         connection.settimeout(20)
-        hello = {"op": "hello", "request": 1, "protocol": protocol.PROTOCOL, "version": "test"}
-        connection.sendall(protocol.line(hello))
+        hello = {"op": "hello", "request": 1, "protocol": operations.PROTOCOL, "version": "test"}
+        connection.sendall(operations.line(hello))
         with connection.makefile("rb") as lines:
-            return int(protocol.parse(lines.readline())["pid"])
+            return int(operations.parse(lines.readline())["pid"])
 
 
 def wait_for_end(pid: int, seconds: float = 20.0) -> bool:
-    """Wait until a process has ended; whether it did in time."""
+    """Wait until a process has ended; return False if it did not end in time."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

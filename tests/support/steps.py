@@ -1,4 +1,4 @@
-"""Programs that go on when a test says so: they wait for files."""
+"""Programs that continue when a test makes a file."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ for step in {steps!r}:
 
 
 class Steps:
-    """Files in ``folder``, one a step."""
+    """Files in ``folder``, one for each step."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def do(self, step: str) -> None:
+        """Let the programs that wait for ``step`` continue."""
         (self.folder / step).touch()
 
     def wait_for(self, step: str) -> str:
-        """Python that waits."""
+        """Return Python code that waits for ``step``."""
         return f"import time, pathlib\nwhile not pathlib.Path({str(self.folder)!r}, {step!r}).exists(): time.sleep(0.02)\n"
 
     def shell_wait_for(self, step: str) -> str:
-        """The same for the shell."""
+        """Return a shell command that waits for ``step``."""
         return f"while ! test -e '{self.folder / step}'; do sleep 0.05; done\n"
 
     def counting(self, *steps: str) -> str:
-        """Python that prints 25 lines, `line 0`, `line 1`, ..., before each step, and then `seen STEP`."""
+        """Return code that prints 25 lines, `line 0`, `line 1`, ..., before each step, then `seen STEP`."""
         return _COUNTING.format(steps=steps, folder=str(self.folder))
 
     @staticmethod
     def assert_whole(shown: list[str], *steps: str) -> None:
-        """That what is shown has all that `counting` printed: each line once, in order, and each step."""
+        """Assert that ``shown`` has all that `counting` prints: each line once, in order, and each step."""
         expected = []
         for at, step in enumerate(steps):
             expected += [f"line {number}" for number in range(25 * at, 25 * at + 25)] + [f"seen {step}"]

@@ -1,4 +1,4 @@
-"""A real terminal to look at: what tmux shows, and what it sends to the terminal that it runs in."""
+"""A real terminal to compare with: the screen of tmux, and the bytes it sends to its own terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 _SHOWN = "~all-is-shown~"
 _LIMIT = 60  # seconds; only a hang takes that long
 
-# Xterm with 16 colours, which not every machine has.
+# Xterm with 16 colours, which some machines lack.
 _XTERM_16 = r"""
 xterm-16|xterm with 16 colors, colors#16, pairs#256,
   setab=\E[%?%p1%{8}%<%t%p1%{40}%+%e%p1%{92}%+%;%dm,
@@ -28,21 +28,23 @@ xterm-16|xterm with 16 colors, colors#16, pairs#256,
 
 
 def needs_tmux() -> None:
-    """Skip where it is missing, and fail where it must not be: in CI."""
+    """Skip the test where tmux is missing; fail it in CI."""
     if missing := [program for program in ("tmux", "tic") if shutil.which(program) is None]:
         if os.environ.get("CI") == "true":
-            pytest.fail(f"{missing[0]} is not installed here, and has to be in CI")
+            pytest.fail(f"{missing[0]} is not installed, but CI requires it")
         pytest.skip(f"{missing[0]} is not installed")
 
 
 class Tmux:
-    """A tmux with a server of its own that has been shown ``text``, in a terminal of the type ``term``.
+    """A tmux with a server of its own that shows ``text``, in a terminal of the type ``term``.
 
-    ``sent``: what it sends to that terminal to show all of it; ``lines`` have to be enough for that.
+    ``sent`` is the text that it sends to that terminal; ``lines`` must be enough to show all of it.
     """
 
     def __init__(self, text: str, term: str = "xterm-256color", columns: int = 200, lines: int = 60) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="tmux-"))  # short, as the name of a socket has to be
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="tmux-")
+        )  # short, because the name of a socket is limited
         self._name = uuid.uuid4().hex[:8]
         (self._folder / "xterm-16").write_text(_XTERM_16)
         subprocess.run(["tic", "-x", "-o", self._folder / "terminfo", self._folder / "xterm-16"], check=True)
@@ -54,7 +56,7 @@ class Tmux:
             "TMUX_TMPDIR": str(self._folder),
             "LANG": "C.UTF-8",
         }
-        # Erasing the display erases it, as in xterm: nothing scrolls away.
+        # Erasing the display does not scroll it into the history, as in xterm.
         options = "set -g status off; set -g history-limit 1000000; set -g scroll-on-clear off"
         (self._folder / "conf").write_text(options.replace("; ", "\n"))
         command = f"cat {self._folder / 'text'}; exec cat"
@@ -68,8 +70,8 @@ class Tmux:
         )
         try:
             self._wait_until_shown()
-            # Nothing changes any more. The first drawing may have come in pieces, so twice it is drawn
-            # in one go from the top: behind the first end there is a whole one, whichever that was.
+            # The screen no longer changes. Its first drawing may have arrived in pieces, so it is drawn
+            # twice more from the top: after the first end that arrives, there is a whole drawing.
             for _ in range(2):
                 self._ask("refresh-client", "-t", self._ask("list-clients", "-F", "#{client_name}").strip())
                 self._terminal.expect_exact(_SHOWN)
@@ -79,16 +81,16 @@ class Tmux:
         self.sent: str = self._terminal.before
 
     def captured(self, *options: str) -> list[str]:
-        """The lines of the pane as they are shown, with those that have scrolled away."""
-        # Only line feeds end lines: what is shown may hold other separators.
+        """Return the lines of the pane and of its history."""
+        # Only line feeds end lines: the text may have other separators.
         lines = self._ask("capture-pane", "-p", "-S", "-", *options).split("\n")
         return lines[: next(place for place, line in enumerate(lines) if _SHOWN in line)]
 
     def _wait_until_shown(self) -> None:
         deadline = time.monotonic() + _LIMIT
-        while _SHOWN not in self._ask("capture-pane", "-p", check=False):  # the server may not be there yet
+        while _SHOWN not in self._ask("capture-pane", "-p", check=False):  # the server may not run yet
             if time.monotonic() > deadline:
-                raise TimeoutError(f"tmux has not shown all of it in {_LIMIT} s")
+                raise TimeoutError(f"tmux did not show the whole text within {_LIMIT} s")
             time.sleep(0.005)
 
     def _ask(self, *arguments: str, check: bool = True) -> str:
@@ -117,7 +119,7 @@ class Tmux:
         self.close()
 
 
-# -- what it shows, cell by cell -----------------------------------------------------------------
+# -- the screen, cell by cell --------------------------------------------------------------------
 
 _CASE = "~case {}~"
 Cells = list[tuple[str, str]]
@@ -125,11 +127,11 @@ Cells = list[tuple[str, str]]
 
 
 def screens(cases: Sequence[str], columns: int = 120, lines: int = 40) -> list[list[Cells]]:
-    """The rows that tmux shows of each case, as if each were alone, with those that have scrolled away.
+    """Return the rows that tmux shows for each case on a screen of its own, with those of the history.
 
-    A line feed also returns the carriage. No case may erase what has scrolled away.
+    A line feed also returns the carriage. No case may erase the history.
     """
-    # What is on the screen scrolls away behind each case, so that all of it is captured at once.
+    # After each case the screen scrolls into the history, so that all of it is captured at once.
     end = "\x18\x0f\x1b[?1049l\x1b[?47l\x1b(B\x1b)B\x1b[0;4l\x1b[m\x1b]8;;\x1b\\\x1b[?6l\x1b[r"
     away = "\n" * lines
     text = "".join(
@@ -174,7 +176,7 @@ _WORDS = {"1": "b", "2": "d", "3": "i", "4": "u", "7": "v", "8": "h", "9": "s"}
 
 
 def _restyle(style: dict[str, str], parameters: str) -> None:
-    """What tmux itself writes is never wrong and has one form for each style."""
+    """Apply parameters to a style. The output of tmux is correct and has one form for each style."""
     codes = iter(re.sub(r":\d+", "", parameters).split(";"))
     for code in codes:
         if code in ("", "0"):
@@ -182,7 +184,7 @@ def _restyle(style: dict[str, str], parameters: str) -> None:
         elif code in ("38", "48", "58"):
             count = 1 if next(codes) == "5" else 3
             colour = _colour([int(next(codes)) for _ in range(count)])
-            if code != "58":  # of the underline, which is no word
+            if code != "58":  # colour of the underline, which the words do not include
                 style[code[0]] = ("f" if code == "38" else "g") + colour
         elif code in _WORDS:
             style[_WORDS[code]] = _WORDS[code]

@@ -1,4 +1,4 @@
-"""Plays the host of a real worker process: frames, pipes, signals, in the order that a host keeps."""
+"""A host for one real worker process: frames, pipes and signals, handled in the order of a real host."""
 
 from __future__ import annotations
 
@@ -18,42 +18,50 @@ from pathlib import Path
 from typing import Any
 
 from pyrepl_stream import Message, OutputMessage, StreamType
-from pyrepl_stream.process.tree import MARK, marked_processes
-from pyrepl_stream.wire import decode, numbered
-from pyrepl_stream.worker.frames import Frame, FrameDecoder, FrameType, pack
-from pyrepl_stream.worker.marks import execution_of
-from pyrepl_stream.worker.requests import CommandRequest, Request
-from pyrepl_stream.worker.shared import SharedState
+from pyrepl_stream.runtime.process.tree import MARK, marked_processes
+from pyrepl_stream.runtime.protocol.frames import Frame, FrameDecoder, FrameType, pack
+from pyrepl_stream.runtime.protocol.marks import execution_of
+from pyrepl_stream.runtime.protocol.requests import CommandRequest, Request
+from pyrepl_stream.runtime.protocol.shared_state import SharedState
+from pyrepl_stream.runtime.wire import decode, numbered
 
 __all__ = ("Execution", "Worker")
 
 ROOT = Path(__file__).parents[2]
-DEADLINE = 60.0  # seconds; what takes longer hangs
-_BOOT = "import sys; from pyrepl_stream.worker.main import main; main(%d, %d)"
-_SAYS = (FrameType.MESSAGE, FrameType.KEPT, FrameType.ASK, FrameType.COMPLETE)
+DEADLINE = 60.0  # seconds after which a wait is considered to hang
+_BOOT = "import sys; from pyrepl_stream.runtime.worker.main import main; main(%d, %d)"
+_MESSAGES = (FrameType.MESSAGE, FrameType.KEPT, FrameType.ASK, FrameType.COMPLETE)
 
 
 @dataclass
 class Execution:
     ordinal: int
     messages: list[Message] = field(default_factory=list)
-    pipes: dict[int, StreamType] = field(default_factory=dict)  # the ends that are read
+    pipes: dict[int, StreamType] = field(default_factory=dict)  # the read ends
     frames: list[FrameType] = field(default_factory=list)
     complete: Any = None
     closed: bool = False
 
     def text(self, stream: StreamType | None = None) -> str:
-        """What was written, in order; of both streams, or of one."""
-        return "".join(m.text for m in self.messages if isinstance(m, OutputMessage) and stream in (None, m.stream))
+        """Return the output in order, of both streams or of one."""
+        return "".join(
+            m.text for m in self.messages if isinstance(m, OutputMessage) and stream in (None, m.stream)
+        )
 
     def of(self, kind: type) -> list[Any]:
         return [message for message in self.messages if isinstance(message, kind)]
 
 
 class Worker:
-    """A worker, and what its host knows. ``settle`` of the host's loop is what its methods wait for."""
+    """A worker and the host's view of it. Methods that wait run the host's loop."""
 
-    def __init__(self, python: str = sys.executable, *options: str, path: Path = ROOT, env: dict[str, str] | None = None):
+    def __init__(
+        self,
+        python: str = sys.executable,
+        *options: str,
+        path: Path = ROOT,
+        env: dict[str, str] | None = None,
+    ):
         ours, theirs = socket.socketpair()
         shared = SharedState.create()
         self.mark = f"test{os.getpid()}x{id(self):x}"
@@ -73,7 +81,9 @@ class Worker:
         self._selector = selectors.DefaultSelector()
         self._selector.register(ours, selectors.EVENT_READ)
         self._asked = 0
-        self._held: dict[int, tuple[int, float]] = {}  # pipes that wait for which FLUSHED, until when
+        self._held: dict[
+            int, tuple[int, float]
+        ] = {}  # by pipe: the number of the FLUSHED that it waits for, and until when
         self._frames: list[Frame] = []
         self.executions: dict[int, Execution] = {}
         self.replies: list[dict[str, Any]] = []
@@ -88,7 +98,7 @@ class Worker:
         self.end()
 
     def end(self) -> None:
-        """The host has gone."""
+        """End as a host that has ended: close the channel and wait for the worker."""
         if self.channel is not None:
             self._selector.unregister(self.channel)
             self.channel.close()
@@ -104,7 +114,7 @@ class Worker:
         self._selector.close()
         self.shared.close()
 
-    # -- what a host does --------------------------------------------------------------------
+    # -- operations of a host --------------------------------------------------------------------
 
     def start(self, code: str = "", command: CommandRequest | None = None) -> Execution:
         execution = Execution(len(self.executions) + 1)
@@ -125,7 +135,7 @@ class Worker:
         return execution
 
     def run(self, code: str = "", command: CommandRequest | None = None) -> Execution:
-        """Execute, up to `complete`."""
+        """Execute up to `complete`."""
         return self.wait(self.start(code, command))
 
     def wait(self, execution: Execution) -> Execution:
@@ -133,27 +143,33 @@ class Worker:
         return execution
 
     def interrupt(self, ordinal: int, *, children: bool = True) -> None:
+        if self.executions[ordinal].complete is not None:
+            return
         self.shared.interrupted = ordinal
         self.process.send_signal(signal.SIGINT)
+        self.emit(FrameType.STOP, ordinal)
         for pid in self.children(ordinal) if children else ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
 
     def children(self, ordinal: int) -> list[int]:
-        """The processes that an execution started, as far as they have an environment of their own."""
-        return [pid for pid, _, _, marks in marked_processes() if execution_of(marks, self.mark) == ordinal]
+        """Return the processes that have the mark of an execution in their environment."""
+        found = [pid for pid, _, _, marks in marked_processes() if execution_of(marks, self.mark) == ordinal]
+        return [pid for pid in found if pid != self.process.pid]
 
     def wait_for_text(self, execution: Execution, text: str) -> None:
         self.until(lambda: text in execution.text())
 
-    def say(self, kind: FrameType, ordinal: int = 0, payload: bytes = b"") -> None:
+    def emit(self, kind: FrameType, ordinal: int = 0, payload: bytes = b"") -> None:
         self._send(pack(Frame(kind, ordinal, payload)))
 
     def control(self, execution: Execution, do: str, **more: Any) -> dict[str, Any]:
         count = len(self.replies)
         if "data" in more:
             more["base64"] = base64.b64encode(more.pop("data")).decode()
-        self.say(FrameType.CONTROL, execution.ordinal, json.dumps({"request": count, "do": do, **more}).encode())
+        self.emit(
+            FrameType.CONTROL, execution.ordinal, json.dumps({"request": count, "do": do, **more}).encode()
+        )
         self.until(lambda: len(self.replies) > count)
         return self.replies[-1]
 
@@ -161,14 +177,16 @@ class Worker:
         """Answer the newest question."""
         question = [m for m in execution.messages if m.type == "input_request"][-1]
         payload = json.dumps({"request": question.extra["request"], "text": text}).encode()
-        self.say(FrameType.INPUT, execution.ordinal, payload)
+        self.emit(FrameType.INPUT, execution.ordinal, payload)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Be the host until then. Raises AssertionError when the time is over, or the worker has gone."""
+        """Run the loop until then. Raises AssertionError after 60 s, or when the worker has ended."""
         deadline = time.monotonic() + DEADLINE
         while not condition():
             assert time.monotonic() < deadline, "the worker hangs"
-            assert self.channel is not None or any(e.pipes for e in self.executions.values()), "the worker has gone"
+            assert self.channel is not None or any(e.pipes for e in self.executions.values()), (
+                "the worker has ended"
+            )
             self.turn(1.0)
 
     def turn(self, timeout: float = 0.0) -> None:
@@ -179,26 +197,26 @@ class Worker:
         ready = [key for key, _ in self._selector.select(timeout)]
         for key in ready:
             if key.data is not None and key.fd not in self._held:
-                self._look_at(key.data, key.fd)
+                self._on_readable(key.data, key.fd)
         self._drain()
         for pipe, (number, until) in list(self._held.items()):
             if self.flushes >= number or self.channel is None or time.monotonic() > until:
                 self._unhold(pipe)
 
-    def _look_at(self, execution: Execution, pipe: int) -> None:
+    def _on_readable(self, execution: Execution, pipe: int) -> None:
         pending = self.shared.pending and self.channel is not None
         self._drain()
         if not pending or self.channel is None:
             self._read(execution, pipe)
         else:
-            # One for each: the answer to an earlier one says nothing of what was written since.
-            self.say(FrameType.FLUSH)
+            # One FLUSH for each pipe: the answer to an earlier one does not include text written since.
+            self.emit(FrameType.FLUSH)
             self._asked += 1
             self._held[pipe] = self._asked, time.monotonic() + 1.0
             self._selector.unregister(pipe)
 
     def _unhold(self, pipe: int) -> None:
-        """FLUSHED has come, or does not come in time: what the pipe holds is due."""
+        """Read a pipe for which FLUSHED has arrived, or did not arrive in time."""
         del self._held[pipe]
         execution = next(e for e in self.executions.values() if pipe in e.pipes)
         self._selector.register(pipe, selectors.EVENT_READ, execution)
@@ -212,7 +230,9 @@ class Worker:
         if not data:
             self._close(execution, pipe)
             return
-        self._add(execution, OutputMessage(stream=execution.pipes[pipe], data=data.decode("utf-8", "replace")))
+        self._add(
+            execution, OutputMessage(stream=execution.pipes[pipe], data=data.decode("utf-8", "replace"))
+        )
 
     def _close(self, execution: Execution, pipe: int) -> None:
         if pipe not in self._held:
@@ -238,9 +258,11 @@ class Worker:
                 self.channel = None
                 return
             for frame in self._decoder.feed(data):
-                self._hear(frame)
+                self._on_frame(frame)
+            until = time.monotonic() + 1.0  # the text that a pipe waits for is arriving
+            self._held.update({pipe: (number, until) for pipe, (number, _) in self._held.items()})
 
-    def _hear(self, frame: Frame) -> None:
+    def _on_frame(self, frame: Frame) -> None:
         if frame.type is FrameType.READY:
             self.ready = json.loads(frame.payload)
         elif frame.type is FrameType.FLUSHED:
@@ -253,7 +275,7 @@ class Worker:
             if frame.type is FrameType.CLOSED:
                 execution.closed = True
                 return
-            assert frame.type in _SAYS
+            assert frame.type in _MESSAGES
             message = decode(numbered(frame.payload, f"e{frame.ordinal}", len(execution.messages) + 1))
             self._add(execution, message)
             if frame.type is FrameType.COMPLETE:
@@ -268,6 +290,6 @@ class Worker:
                 data = data[sent:]
             self.channel.sendall(data)
         except BrokenPipeError:
-            pass  # it has ended; what it said before is still to be read
+            pass  # the worker has ended; what it sent before can still be read
         finally:
             self.channel.setblocking(False)

@@ -1,44 +1,71 @@
-/** Rich displays: images, and HTML that is rebuilt from an allow-list, element by element. */
+/** Rich displays: images, and HTML that is rebuilt element by element from an allow-list. */
 
 import { h } from "./elements.js";
 import { link } from "./row.js";
 
-const ELEMENTS = new Set(
-  ("a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 " +
-    "hr i img ins kbd li ol p pre q s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul var").split(" "),
-);
-const WITHHELD = new Set( // with all that is in them; of others that are not allowed, the content stays
-  "script style template iframe frame object embed noscript textarea title svg math audio video canvas select head".split(" "),
-);
-const ATTRIBUTES = new Set("alt border colspan dir height lang open rowspan scope span start title width".split(" "));
-const PROPERTIES =
-  /^(color|background-color|font-(family|size|style|weight)|text-(align|indent|transform)|text-decoration.*|vertical-align|white-space.*|border.*|padding.*|(min-|max-)?(width|height))$/;
-const SIZES = new Set("border colspan height rowspan span width".split(" "));
-const MOST = 4_000; // pixels, columns, or whatever a size counts
-const IMAGE = /^data:image\/(png|jpeg|gif|webp|svg\+xml)[;,]/i; // in <img>, SVG runs no script and loads nothing
+/** @param {...string} lines of names, separated by spaces */
+const names = (...lines) => new Set(lines.flatMap((line) => line.split(" ")));
 
-/** Larger ones hide what else is there, or take long to be laid out. */
+const ELEMENTS = names(
+  "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure",
+  "h1 h2 h3 h4 h5 h6 hr i img ins kbd li ol p pre q s samp small span strong sub summary sup",
+  "table tbody td tfoot th thead tr u ul var",
+);
+// Elements that are left out with their content. The content of other elements that are not allowed stays.
+const WITHHELD = names(
+  "script style template iframe frame object embed noscript textarea title svg math audio video canvas",
+  "select head",
+);
+const ATTRIBUTES = names("alt border colspan dir height lang open rowspan scope span start title width");
+const PROPERTIES = new RegExp(
+  "^(color|background-color|font-(family|size|style|weight)|text-(align|indent|transform)|" +
+    "text-decoration.*|vertical-align|white-space.*|border.*|padding.*|(min-|max-)?(width|height))$",
+);
+const SIZES = names("border colspan height rowspan span width");
+const MAX_SIZE = 4_000; // pixels or columns
+// SVG in <img> neither runs scripts nor loads anything.
+const IMAGE = /^data:image\/(png|jpeg|gif|webp|svg\+xml)[;,]/i;
+
+/**
+ * True if no number in `size` is so large that the element would hide others or be slow to lay out.
+ *
+ * @param {string} size
+ */
 function modest(size) {
-  return [...size.matchAll(/\d[\d.]*(e[+-]?\d+)?/gi)].every(([number]) => Number(number) <= MOST);
+  return [...size.matchAll(/\d[\d.]*(e[+-]?\d+)?/gi)].every(([number]) => Number(number) <= MAX_SIZE);
 }
 
+/**
+ * Copy an element with its allowed attributes and styles, without its children.
+ *
+ * @param {HTMLElement} from
+ */
 function cleanElement(from) {
   const to = document.createElement(from.localName);
-  for (const { name, value } of from.attributes) if (ATTRIBUTES.has(name) && (!SIZES.has(name) || modest(value))) to.setAttribute(name, value);
+  for (const { name, value } of from.attributes) {
+    if (ATTRIBUTES.has(name) && (!SIZES.has(name) || modest(value))) to.setAttribute(name, value);
+  }
   for (const name of from.style) {
     const value = from.style.getPropertyValue(name);
-    if (PROPERTIES.test(name) && !/[(\\]/.test(value.replace(/\brgba?\(/g, "")) && modest(value)) to.style.setProperty(name, value);
+    const loads = /[(\\]/.test(value.replace(/\brgba?\(/g, "")); // a function such as url()
+    if (PROPERTIES.test(name) && !loads && modest(value)) to.style.setProperty(name, value);
   }
-  if (to.localName === "img" && IMAGE.test(from.getAttribute("src"))) to.src = from.getAttribute("src");
+  const source = from.getAttribute("src") ?? "";
+  if (to instanceof HTMLImageElement && IMAGE.test(source)) to.src = source;
   const address = to.localName === "a" && link(from.getAttribute("href") || "");
   return address || to;
 }
 
-/** Rebuild what is allowed of ``from`` below ``to``. */
+/**
+ * Rebuild the allowed descendants of `from` below `to`.
+ *
+ * @param {Node} from
+ * @param {Element} to
+ */
 function clean(from, to) {
   for (const node of from.childNodes) {
-    if (node.nodeType === Node.TEXT_NODE) to.append(node.data);
-    else if (node.nodeType !== Node.ELEMENT_NODE || WITHHELD.has(node.localName)) continue;
+    if (node instanceof Text) to.append(node.data);
+    else if (!(node instanceof HTMLElement) || WITHHELD.has(node.localName)) continue;
     else if (!ELEMENTS.has(node.localName)) clean(node, to);
     else {
       const copy = cleanElement(node);
@@ -48,7 +75,7 @@ function clean(from, to) {
   }
 }
 
-const DRAWN = {
+const ELEMENT_OF = {
   image({ src, width, height, alt }) {
     if (!IMAGE.test(src)) return h("span", { class: "pls-d" }, "[an image that cannot be shown]");
     return h("img", { src, width, height, alt: alt || "figure" });
@@ -62,6 +89,12 @@ const DRAWN = {
   note: ({ text }) => h("span", { class: "pls-d" }, text),
 };
 
-export function drawn(bundle) {
-  return (Object.hasOwn(DRAWN, bundle.kind) ? DRAWN[bundle.kind] : DRAWN.note)(bundle);
+/**
+ * Make the element of a display.
+ *
+ * @param {{ kind: string, [name: string]: any }} bundle as `displays.py` sends it
+ * @returns {HTMLElement}
+ */
+export function displayElement(bundle) {
+  return (Object.hasOwn(ELEMENT_OF, bundle.kind) ? ELEMENT_OF[bundle.kind] : ELEMENT_OF.note)(bundle);
 }

@@ -1,4 +1,4 @@
-/** Elements of the page, and what stands on their buttons. */
+/** Functions that make elements, and the icons of the buttons. */
 
 const ICONS = {
   fold: "M4 6l4 4 4-4",
@@ -12,7 +12,15 @@ const ICONS = {
   end: "M8 2.5v8M4.8 7.4L8 10.6l3.2-3.2M4 13.4h8",
 };
 
-/** An element; attributes named `on...` are listeners, those that are false or null are left out. */
+/**
+ * Make an element. Attributes named `on...` are event listeners; those that are false or null are left out.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -23,6 +31,7 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** @param {keyof typeof ICONS} name */
 function icon(name) {
   const make = (tag, attributes) => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -34,12 +43,29 @@ function icon(name) {
   return svg;
 }
 
+/**
+ * Make a button with an icon. Without `text`, its label is only shown as a tooltip.
+ *
+ * @param {keyof typeof ICONS} name
+ * @param {string} label
+ * @param {(event: MouseEvent) => void} onclick
+ */
 export function button(name, label, onclick, text = "") {
   const kind = text ? "pls-button pls-named" : "pls-button";
-  return h("button", { type: "button", class: kind, "aria-label": label, title: label, onclick }, icon(name), text);
+  return h(
+    "button",
+    { type: "button", class: kind, "aria-label": label, title: label, onclick },
+    icon(name),
+    text,
+  );
 }
 
-/** Set what has changed only: the page is not laid out anew, and a screen reader is not told again. */
+/**
+ * Set the text of a node if it differs, to avoid a new layout and a second announcement by a screen reader.
+ *
+ * @param {Node} node
+ * @param {string} text
+ */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

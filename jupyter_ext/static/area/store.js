@@ -1,70 +1,51 @@
-/** What the page has of one execution, and how it asks for what is missing. */
+/** The page's copy of one execution: its rows and displays. */
 
-import { SECOND } from "./figures.js";
+/** @import { Area } from "./area.js" */
+/** @import { LongRow, Row } from "./row.js" */
+
+import { Life } from "./life.js";
+import { Repair } from "./repair.js";
 import { blank, sizeOf } from "./row.js";
 
-export const UNFINISHED = new Set(["queued", "starting", "running"]);
+const EARLY_DISPLAYS = 4; // displays that may arrive before the rows that they belong to
+const TRAITS = ["status", "bars", "question", "options"];
 
-const PATIENCE = 2_000; // ms until the kernel is asked again, doubled each time that nothing answers
-const EARLY = 4; // displays that may have come before the rows they stand in
-const QUIET = 15; // seconds of silence until the kernel is asked whether it is there, doubled each time
-const SILENT = 25; // seconds of silence until the reader is told
-
-/** Ranges of numbers that are in both; each is a sorted list of [from, to). */
-function common(ranges, others) {
-  const found = [];
-  for (const [a, b] of ranges) {
-    for (const [c, d] of others) if (Math.max(a, c) < Math.min(b, d)) found.push([Math.max(a, c), Math.min(b, d)]);
-  }
-  return found;
-}
-
-/**
- * What the page has of one execution. Areas are told of news by their methods.
- *
- * ``replace`` is called with the model that has taken the place of this one: another kernel has opened it.
- */
+/** The page's copy of one execution. It calls `onChange` of its areas when something has changed. */
 export class Store {
-  constructor(model, manager, replace) {
+  /**
+   * @param {any} model of the widget
+   * @param {any} manager of the widgets
+   * @param {(model: any) => void} onReplaced called with the new model when another kernel opens it again
+   */
+  constructor(model, manager, onReplaced) {
     this.model = model;
-    this.manager = manager;
-    this.replace = replace;
     this.listeners = [];
-    this.id = `page-${Math.random().toString(36).slice(2)}`; // who asks, where several pages share a model
+    this.id = `page-${Math.random().toString(36).slice(2)}`; // several pages may share a model
+    /** @type {Map<number, Row>} */
     this.rows = new Map(); // by number
-    this.size = 0; // of all of them, as `sizeOf` has it
+    this.size = 0; // sum of `sizeOf` over the rows
     this.first = 0;
     this.end = 0;
-    this.shownEnd = 0; // blank rows that follow are not shown: a cleared screen is made of them
+    this.shownEnd = 0; // blank rows at the end, such as those of a cleared screen, are not shown
+    /** @type {Map<string, any>} */
     this.displays = new Map();
+    /** @type {Set<Area>} */
     this.areas = new Set();
-    this.questions = 0; // numbers searches and logs
-    this.seq = 0;
-    this.stale = new Set(); // rows that may have changed in a message that never came
-    this.missed = false;
-    this.before = []; // what was missing a second ago
-    this.promised = []; // what the kernel left out in a flood and is going to send
-    this.wanted = new Set(); // displays asked for
-    this.timer = 0;
-    this.heard = 0;
-    this.askAgain = 0;
-    this.stays = 0; // until when the kernel need not be told again that somebody is busy here
-    this.patience = PATIENCE;
-    this.registered = null; // the model as the manager has it, which says whether its comm is live
-    this.life = "live"; // or "silent", or "gone"
-    this.cut = false; // nothing can be sent
-    this.hear();
-    this.statusCame = Date.now();
-    this.on("msg:custom", (message, buffers) => this.take(message, buffers || []));
-    this.on("change:status", () => (this.statusCame = Date.now()));
-    for (const name of ["status", "bars", "question", "options"]) this.on(`change:${name}`, () => this.tell(name));
-    this.on("change:tail", () => this.take({ type: "rows", tail: true, ...model.get("tail") }, []));
-    for (const name of ["status", "bars", "question", "options", "tail"]) this.on(`change:${name}`, () => this.hear());
-    this.on("msg:custom", () => this.hear());
-    this.on("comm_live_update", () => this.judge());
-    this.seq = model.get("tail")?.seq || 0;
-    this.take({ type: "rows", tail: true, ...model.get("tail") }, []);
-    this.look();
+    this.requests = 0; // numbers searches and logs
+    this.busyUntil = 0; // time until which the kernel takes the reader to be busy here
+    this.statusAt = Date.now();
+    this.life = new Life(this, manager, onReplaced);
+    this.repair = new Repair(this);
+    this.on("msg:custom", (message, buffers) => this.onMessage(message, buffers || []));
+    this.on("change:status", () => (this.statusAt = Date.now()));
+    for (const name of TRAITS) this.on(`change:${name}`, () => this.notify(name));
+    this.on("change:tail", () => this.onTail());
+    for (const name of [...TRAITS, "tail"]) this.on(`change:${name}`, () => this.life.onReceived());
+    this.on("msg:custom", () => this.life.onReceived());
+    this.on("comm_live_update", () => this.life.update());
+    this.repair.seq = model.get("tail")?.seq || 0;
+    this.onTail();
+    this.life.findModel();
   }
 
   on(name, listener) {
@@ -72,66 +53,68 @@ export class Store {
     this.model.on(name, listener);
   }
 
-  /** A view is there. Nothing is asked before: a kernel may have many areas that no notebook shows. */
+  /**
+   * Add a view. Nothing is requested before the first: a kernel may have many areas that no notebook shows.
+   *
+   * @param {Area} area
+   */
   show(area) {
     this.areas.add(area);
-    this.pulses ??= setInterval(() => this.pulse(), SECOND);
-    if (this.askAgain) this.watch();
-    else this.hello();
+    this.life.watch();
+    this.repair.start();
   }
 
   get(name) {
     return this.model.get(name);
   }
 
-  /** Whether it could be sent. */
+  /**
+   * Send a message to the kernel. Return false if that failed.
+   *
+   * @param {{ type: string, [name: string]: any }} content
+   */
   send(content) {
-    this.asking = true;
+    this.life.onSent();
     try {
       this.model.send(content);
       return true;
     } catch (error) {
-      console.debug("pyrepl-stream: no kernel hears this", error); // the header says so
-      this.cut = true;
-      this.judge();
+      console.debug("pyrepl-stream: the kernel is gone", error); // the area shows that
+      this.life.onCut();
       return false;
     }
   }
 
-  tell(news, ...details) {
-    for (const area of this.areas) area.news(news, ...details);
+  notify(name, content = null, buffers = []) {
+    for (const area of this.areas) area.onChange(name, content, buffers);
   }
 
-  take(message, buffers) {
+  onTail() {
+    this.onRows({ tail: true, ...this.model.get("tail") });
+  }
+
+  onMessage(message, buffers) {
     if (message.to && message.to !== this.id) return;
-    if (message.to) this.answered();
-    if (message.type === "rows") this.takeRows(message);
-    else if (message.type === "display") this.takeDisplay(message);
-    else this.tell(message.type, message, buffers);
+    if (message.to) this.repair.onAnswer();
+    if (message.type === "rows") this.onRows(message);
+    else if (message.type === "display") this.onDisplay(message);
+    else this.notify(message.type, message, buffers);
   }
 
-  /** Messages to all pages are numbered without a hole; `asOf`: it only says which was the last. */
-  track(seq, asOf) {
-    const hole = seq > this.seq + (asOf ? 0 : 1);
-    if (hole) this.miss();
-    if (seq > this.seq) this.seq = seq;
-    return hole;
-  }
-
-  takeRows({ seq, first = 0, end = 0, runs = [], skipped, to, tail, done }) {
-    if (tail && seq < this.seq) return; // what came by message meanwhile is newer
-    const hole = this.track(seq, to || tail);
-    if (done && !hole) this.missed = false; // a display that was lost after the rows were sent is not among them
-    if (!to && !tail) this.promised = skipped || [];
-    for (let number = end; number < this.end; number++) this.remove(number); // an alternate screen was left
+  onRows({ seq, first = 0, end = 0, runs = [], skipped = [], to = "", tail = false, done = false }) {
+    if (tail && seq < this.repair.seq) return; // newer rows have arrived in messages
+    const hole = this.repair.track(seq, Boolean(to) || tail);
+    if (done && !hole) this.repair.missed = false; // with a hole, a display was lost after the rows were sent
+    if (!to && !tail) this.repair.promised = skipped || [];
+    for (let number = end; number < this.end; number++) this.remove(number); // the alternate screen was left
     this.end = end;
     for (const [number, rows] of runs) this.put(number, rows);
     this.trim(first);
     this.sweepDisplays();
     for (const area of this.areas) area.rows.bound();
     this.shownEnd = this.endOfText();
-    this.watch();
-    this.tell("rows");
+    this.repair.watch();
+    this.notify("rows");
   }
 
   endOfText() {
@@ -143,6 +126,10 @@ export class Store {
     return end;
   }
 
+  /**
+   * @param {number} number of the first row
+   * @param {Row[]} rows
+   */
   put(number, rows) {
     for (const row of rows) {
       this.remove(number);
@@ -154,13 +141,18 @@ export class Store {
     }
   }
 
+  /** @param {number} number */
   keeps(number) {
     if (number >= this.first) return true;
     for (const area of this.areas) if (area.rows.holds(number)) return true;
     return false;
   }
 
-  /** The kernel has no rows before ``first`` any more; those that a reader is at stay here. */
+  /**
+   * Drop the rows before `first`, which the kernel no longer has, except those that a reader is looking at.
+   *
+   * @param {number} first
+   */
   trim(first) {
     if (first <= this.first) return;
     const old = this.first;
@@ -169,6 +161,7 @@ export class Store {
     else this.sweep();
   }
 
+  /** Drop the rows and displays that are no longer needed. */
   sweep() {
     for (const number of this.rows.keys()) this.drop(number);
     this.sweepDisplays();
@@ -182,153 +175,43 @@ export class Store {
     const row = this.rows.get(number);
     if (row !== undefined) this.size -= sizeOf(row);
     this.rows.delete(number);
-    this.stale.delete(number);
+    this.repair.stale.delete(number);
   }
 
-  /** Displays that no row has go, but for the newest. One whose row comes later still is asked for. */
+  /** Drop displays without a row, except the newest ones. If the row of one comes later, it is requested. */
   sweepDisplays() {
-    if (this.displays.size <= EARLY) return;
-    const kept = new Set([...this.displays.keys()].slice(-EARLY));
-    for (const row of this.rows.values()) if (row.d) kept.add(row.d);
+    if (this.displays.size <= EARLY_DISPLAYS) return;
+    const kept = new Set([...this.displays.keys()].slice(-EARLY_DISPLAYS));
+    for (const row of this.rows.values()) {
+      const { d } = /** @type {LongRow} */ (row); // undefined in the short forms
+      if (d) kept.add(d);
+    }
     for (const id of this.displays.keys()) if (!kept.has(id)) this.displays.delete(id);
   }
 
-  takeDisplay({ id, bundle, seq, to }) {
-    this.track(seq, to);
-    this.displays.delete(id); // the newest is the last
+  onDisplay({ id, bundle, seq, to }) {
+    this.repair.track(seq, Boolean(to));
+    this.displays.delete(id); // keeps the newest display last
     this.displays.set(id, bundle);
     this.sweepDisplays();
-    this.wanted.delete(id);
-    this.tell("display", id);
+    this.repair.wanted.delete(id);
+    this.notify("display", id);
   }
 
-  /** The display, or undefined until the kernel has sent it. */
+  /**
+   * Return a display. Return undefined, and request it, if the page does not have it.
+   *
+   * @param {string} id
+   */
   display(id) {
     const bundle = this.displays.get(id);
-    if (bundle === undefined && !this.wanted.has(id)) {
-      if (!this.wanted.size) queueMicrotask(() => this.askDisplays());
-      this.wanted.add(id);
-      this.watch();
-    }
+    if (bundle === undefined) this.repair.want(id);
     return bundle;
   }
 
-  // What is missing is asked for when it stays missing: in a flood the kernel leaves rows out by itself,
-  // and one that is busy answers much later, so it must not find a hundred questions then.
-
-  hello() {
-    this.askAgain = performance.now() + this.patience;
-    this.send({ type: "hello", view: this.id });
-  }
-
-  miss() {
-    this.missed = true;
-    for (const number of this.rows.keys()) this.stale.add(number);
-  }
-
-  answered() {
-    this.heard = performance.now();
-    this.patience = PATIENCE;
-  }
-
-  missing() {
-    const ranges = [];
-    let at = 0;
-    for (let number = this.first; number < this.end; number++) {
-      while (at < this.promised.length && this.promised[at][1] <= number) at++;
-      if (at < this.promised.length && this.promised[at][0] <= number) continue;
-      if (this.rows.has(number) && !this.stale.has(number)) continue;
-      const last = ranges.at(-1);
-      if (last && last[1] === number) last[1]++;
-      else ranges.push([number, number + 1]);
-    }
-    return ranges;
-  }
-
-  watch() {
-    if (!this.timer) this.timer = setTimeout(() => this.repair(), SECOND);
-  }
-
-  repair() {
-    this.timer = 0;
-    if (!this.areas.size) return; // the next view goes on
-    const missing = this.missing();
-    const lasting = common(missing, this.before);
-    this.before = missing;
-    if (!missing.length && !this.missed && !this.wanted.size) return;
-    this.watch();
-    const now = performance.now();
-    if (now < this.askAgain || now < this.heard + SECOND) return;
-    if (!this.missed && !lasting.length && !this.wanted.size) return;
-    this.askAgain = now + this.patience;
-    this.patience = Math.min(2 * this.patience, 60 * SECOND);
-    if (this.missed) this.hello();
-    else for (const [first, end] of lasting.slice(-4)) this.send({ type: "rows", view: this.id, first, end });
-    this.askDisplays();
-  }
-
-  askDisplays() {
-    if (this.wanted.size) this.send({ type: "displays", view: this.id, ids: [...this.wanted] });
-  }
-
-  // Whether the kernel is there. A restart ends the comm of the model. A kernel that was killed is noticed
-  // as nothing can be sent, or as it is silent: but one that is only busy may be silent too.
-
-  hear() {
-    this.cut = false;
-    this.asking = false; // something that it has not reacted to
-    this.quiet = 0; // seconds in which it had something to say, and said nothing
-    this.askLife = QUIET;
-    this.heardAt = Date.now();
-    this.judge();
-  }
-
-  judge() {
-    const gone = this.cut || this.registered?.comm_live === false;
-    const life = gone ? "gone" : this.quiet >= SILENT ? "silent" : "live";
-    if (life === this.life && life !== "silent") return; // how long it is silent changes
-    this.life = life;
-    this.tell("life");
-  }
-
-  /** Each second: seconds that a page sleeps or a hidden one leaves out are no silence of the kernel. */
-  pulse() {
-    if (!this.areas.size) {
-      clearInterval(this.pulses); // the next view goes on
-      this.pulses = undefined;
-      return;
-    }
-    this.look();
-    if (this.life === "gone") return;
-    this.quiet = this.asking || UNFINISHED.has(this.get("status")?.state) ? this.quiet + 1 : 0;
-    if (this.quiet >= this.askLife) {
-      this.askLife *= 2;
-      this.send({ type: "ping", view: this.id });
-    }
-    this.judge();
-  }
-
-  /** Another kernel may have opened the model anew, by its id: no event says so. */
-  async look() {
-    const { id } = this.get("options") || {};
-    if (!id || this.looks) return;
-    this.looks = true;
-    try {
-      const found = await this.manager.get_model(id);
-      const old = this.registered;
-      this.registered = found;
-      if (old && old !== found && !this.closed) this.replace(found);
-      else this.judge();
-    } catch (error) {
-      console.debug("pyrepl-stream: no such model", error);
-    }
-    this.looks = false;
-  }
-
   close() {
-    this.closed = true;
-    clearTimeout(this.timer);
-    clearInterval(this.pulses);
+    this.life.close();
+    this.repair.close();
     for (const [name, listener] of this.listeners) this.model.off(name, listener);
   }
 }

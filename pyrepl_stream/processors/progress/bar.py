@@ -1,4 +1,4 @@
-"""What one drawn line says, and the registry of those who can read it."""
+"""The state of a bar as one line shows it, and the registry of formats."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...errors import UsageError
-
-__all__ = ("Bar", "Library", "LIBRARIES", "register")
+from ...runtime.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Bar:
     """The state of a progress bar as one line shows it.
 
-    ``current`` and ``total`` are in ``unit`` (``B`` for bytes), ``rate`` in units per second, times in
-    seconds, ``percentage`` from 0 to 100. None where the line does not say. ``finished``: the line
-    itself says that it is the last. ``doubtful``: it is believed only where it is drawn over; or, if that
-    holds for all lines of this library, only over another one of its lines.
+    Attributes:
+        description: The label of the bar. The bar is also recognized by it when it moves to another row.
+        current: The position, in ``unit``. All numbers are None where the line does not show them.
+        total: The position at the end, in ``unit``.
+        unit: The unit of the numbers; ``B`` for bytes.
+        percentage: From 0 to 100. If it is None, the tracker computes it from ``current`` and ``total``.
+        rate: Units per second.
+        elapsed: Seconds.
+        remaining: Seconds.
+        finished: The line has an explicit mark of the end, such as git's ``done.``. It is not needed where
+            ``current`` is equal to ``total``, which the tracker recognizes itself.
+        doubtful: The line counts as a bar only where it is redrawn; in a format that is ``redrawn`` anyway,
+            only where it replaces another line of that format. Set it for a line that may also be ordinary
+            text, such as a rule or a log line with a percentage, or the cut beginning of another bar.
     """
 
     description: str = ""
@@ -34,16 +42,25 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Library:
-    """How one library or tool draws its bars.
+class BarFormat:
+    """The format in which a library or tool draws its bars.
 
-    ``parse`` gets one line as it is shown (no colours, no blanks at its end) and returns the bar, or
-    None for a line that is none; the whole line has to fit, so that a half-drawn one does not.
-    ``redrawn`` says that a line of this form is believed only where it is drawn over: one that is
-    printed once may be text of another kind. ``hint`` is an expression that some part of each such
-    line matches; lines without it are not given to ``parse``. A line that was printed once, without a
-    carriage return, a cursor movement, ``%`` or a block glyph, is not looked at. ``end``, if
-    given, matches how each such line ends: what is printed behind it, without a carriage return, is text.
+    A line that was printed once, without a carriage return, a cursor movement, ``%`` or a block glyph, is
+    never taken for a bar.
+
+    Attributes:
+        name: The name of the library, with which the ids of its bars begin.
+        parse: Receives one line as it is shown (without colours and trailing blanks) and returns the bar, or
+            None for other lines. Match the whole line, so that a line drawn only in part does not match. A
+            cut line that does match may give fewer values, but no wrong ones.
+        hint: A regular expression that is found in each line that ``parse`` accepts; ``parse`` receives no
+            other lines. It is searched for in each line that is shown and, unless ``redrawn``, also in raw
+            output without colours, which may have several lines: do not use ``^`` or ``$`` then. A pattern
+            that begins with a single character or character set is fastest.
+        redrawn: Take a line of this form for a bar only where it is redrawn: printed once, it may be text.
+        end: A regular expression for the end of the bar, if other text may be printed directly after it, as
+            `print` does while tqdm runs. The line up to a match is then also given to ``parse``, and the
+            rest of the line is text.
     """
 
     name: str
@@ -53,12 +70,20 @@ class Library:
     end: str = ""
 
 
-LIBRARIES: dict[str, Library] = {}
-"""By name, in the order in which they are asked; the first that knows a line has it."""
+LIBRARIES: dict[str, BarFormat] = {}
+"""The formats by name, in the order in which they are tried; the first that matches a line is used."""
 
 
-def register(library: Library, *, first: bool = True) -> None:
-    """Make a library known, before those that are known by default. Raises :class:`UsageError`."""
+def register(library: BarFormat, *, first: bool = True) -> None:
+    """Add a format.
+
+    Args:
+        library: The format.
+        first: Try it before the other formats (the default); False tries it after them.
+
+    Raises:
+        UsageError: A format has this name already.
+    """
     if library.name in LIBRARIES:
         raise UsageError(f"there is a progress library {library.name!r} already: choose another name")
     re.compile(library.hint)

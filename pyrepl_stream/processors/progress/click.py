@@ -1,55 +1,45 @@
 """click.progressbar: ``Copying files  [#######-------]   20%  00:00:04  file.txt``.
 
-The template is the default one, with its ``#`` and ``-``; behind the bar come the position, the percentage,
-the time that remains and what is worked on, each by itself or not at all, two blanks apart.
+Only the default template, with ``#`` and ``-``, is recognized. After the bar come the position, percentage,
+remaining time and current item, separated by two blanks; each of them may be missing.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import duration
 
 __all__ = ("LIBRARY",)
 
-_BAR = re.compile(r"(?:^|(?P<label>.*\S)) +\[(?P<bar>#*-*|-+#-*)\](?=  |$)")
-_POSITION = re.compile(r"  ([0-9]{1,18})(?:/([0-9]{1,18}))?(?=  |$)")
-_PERCENTAGE = re.compile(r"  +([0-9]{1,3})%(?=  |$)")
-_ETA = re.compile(r"  (?:([0-9]{1,6}d) )?([0-9]{2}:[0-9]{2}:[0-9]{2})(?=  |$)")
+_BAR = re.compile(
+    r"(?:(?P<label>.*\S))? +\[(?P<bar>#*-*|-+#-*)\](?=  |$)"
+    r"(?P<known>(?:  (?P<current>[0-9]{1,18})(?:/(?P<total>[0-9]{1,18}))?(?=  |$))?"
+    r"(?:  +(?P<percentage>[0-9]{1,3})%(?=  |$))?"
+    r"(?:  (?:(?P<days>[0-9]{1,6})d )?(?P<eta>[0-9]{2}:[0-9]{2}:[0-9]{2})(?=  |$))?)(?P<item>.*)"
+)
 
 
 def parse(line: str) -> Bar | None:
     found = _BAR.match(line)
-    if found is None or len(found["bar"]) < 5:
-        return None
-    rest = line[found.end() :]
-    position, rest = _take(_POSITION, rest)
-    percentage, rest = _take(_PERCENTAGE, rest)
-    eta, rest = _take(_ETA, rest)
-    if rest and not (position or percentage or eta):
-        return None  # some text, and nothing that says how far it is
-    current = float(position[1]) if position else None
-    total = float(position[2]) if position and position[2] else None
+    if found is None or len(found["bar"]) < 5 or (found["item"] and not found["known"]):
+        return None  # no bar, or a bar that is followed by text but not by its position
+    current, total, percentage = (
+        float(found[name]) if found[name] else None for name in ("current", "total", "percentage")
+    )
+    remaining = duration(found["eta"]) if found["eta"] else None
+    if remaining is not None and found["days"]:
+        remaining += float(found["days"]) * 86400
     return Bar(
         found["label"] or "",
         current,
         total,
-        percentage=min(float(percentage[1]), 100.0) if percentage else None,
-        remaining=_seconds(eta) if eta else None,
-        # Without a length the bar is full only when it is over.
+        percentage=None if percentage is None else min(percentage, 100.0),
+        remaining=remaining,
+        # If the length is not known, the bar is full only when it is finished.
         finished=not line.endswith("%") and total is None and "-" not in found["bar"],
     )
 
 
-def _take(expression: re.Pattern[str], text: str) -> tuple[re.Match[str] | None, str]:
-    found = expression.match(text)
-    return found, text[found.end() :] if found else text
-
-
-def _seconds(eta: re.Match[str]) -> float:
-    days = float(eta[1][:-1]) if eta[1] else 0.0
-    return days * 86400 + (duration(eta[2]) or 0.0)
-
-
-LIBRARY = Library("click", parse, hint=r"\[(?:#+-*|-+#?-*)\]")
+LIBRARY = BarFormat("click", parse, hint=r"\[(?:#+-*|-+#?-*)\]")

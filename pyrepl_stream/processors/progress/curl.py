@@ -1,22 +1,22 @@
 """The meter and the bar of curl.
 
-The meter (``lib/progress.c``) has columns of fixed width, so a line that is cut does not fit::
+The meter (``lib/progress.c``) has columns of fixed width, so an incomplete line does not match::
 
       % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current
                                      Dload  Upload   Total   Spent    Left  Speed
-     40  683k   40  278k    0     0   245k      0  0:00:02  0:00:01  0:00:01  245k     to 8.17
+     40  683k   40  278k    0     0   245k      0  0:00:02  0:00:01  0:00:01  245k     until 8.17
      29 15.02M  29  4.41M   0      0  4.41M      0   00:03           00:03  4.41M      since 8.18
 
-Units are of 1024 (the manual page). Where the length is not known, the total is what has come, and the share
-received is 0. ``curl -#`` (``src/tool_cb_prg.c``) fills the line: ``####      7.1%``, or with something that
-flies to and fro, which says nothing.
+Units are powers of 1024 (see the manual page). If the length is not known, the total is the number of bytes
+received so far and the percentage is 0. ``curl -#`` (``src/tool_cb_prg.c``) draws a bar over the whole line,
+``####      7.1%``, or a mark that moves back and forth, without a percentage.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import duration, size
 
 __all__ = ("LIBRARY",)
@@ -57,18 +57,12 @@ def _meter(columns: tuple[str, ...]) -> Bar | None:
     if len(sizes) < len(texts):
         return None
     total, received, sent, _, _, speed = sizes
-    known = total > 0 and (max(percents[1:]) > 0 or total != received + sent)
-    return Bar(
-        current=received + sent,
-        total=total if known else None,
-        unit="B",
-        percentage=percents[0] if known else None,
-        rate=speed,
-        elapsed=_time(columns[9]),
-        remaining=_time(columns[10]),
-        # What was sent may be followed by an answer.
-        finished=known and percents[0] >= 100 and percents[1] >= 100,
-    )
+    elapsed, remaining = _time(columns[9]), _time(columns[10])
+    current, percentage = received + sent, percents[0]
+    if total == 0 or (max(percents[1:]) == 0 and total == current):  # the length is not known
+        return Bar("", current, None, "B", None, speed, elapsed, remaining)
+    finished = percentage >= 100 and percents[1] >= 100  # after an upload, a response may be downloaded
+    return Bar("", current, total, "B", percentage, speed, elapsed, remaining, finished)
 
 
 def _time(text: str) -> float | None:
@@ -76,11 +70,11 @@ def _time(text: str) -> float | None:
 
 
 def _bar(filled: str, width: int, percent: float) -> Bar | None:
-    """Its length has to say the same as its number: then it is no other text, and it is not cut."""
+    """Return the bar if its length agrees with its percentage; None for incomplete bars and other text."""
     expected = (width - 7) * percent / 100
     if percent > 100 or width < 12 or abs(len(filled) - expected) > 1:
         return None
     return Bar(unit="B", percentage=percent, finished=percent == 100)
 
 
-LIBRARY = Library("curl", parse, hint=r"^[ 0-9]{2}[0-9] [ 0-9.]{4}|[0-9]\.[0-9]%$|[#O=-] *[#O=-]")
+LIBRARY = BarFormat("curl", parse, hint=r"^[ 0-9]{2}[0-9] [ 0-9.]{4}|[0-9]\.[0-9]%$|[#O=-] *[#O=-]")

@@ -1,13 +1,13 @@
-"""What docker shows for each layer, in a build, and by Compose.
+"""Progress of docker: layers that are pulled or pushed, builds, and Compose.
 
-Layers of ``docker pull`` and ``push`` (``jsonmessage.go``; the bar is there where the terminal is wider than
-110 columns). Sizes are of 1000 (go-units). One layer goes through several states, so its id is the
+Layers of ``docker pull`` and ``push`` (``jsonmessage.go``; the bar is shown if the terminal is wider than
+110 columns). Units are powers of 1000 (go-units). One layer goes through several states, so its id is the
 description::
 
     d044f5c2f80d: Downloading [======>              ]     55kB/400.3kB
     d044f5c2f80d: Pull complete
 
-Steps and layers of a build on a terminal (BuildKit's ``progressui``), and Compose's (``tty.go``)::
+Steps and layers of a build on a terminal (BuildKit's ``progressui``), and of Compose (``tty.go``)::
 
     [+] Building 1.2s (3/7)
      => => sha256:9c0abc 1.05MB / 29.13MB                      0.5s
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import duration, percentage, size
 
 __all__ = ("LIBRARY",)
@@ -67,20 +67,15 @@ def _bar(found: dict[str, str | None]) -> Bar:
     elapsed = duration(found.get("elapsed") or "")
     if current:
         position, end, unit = size(current), size(total) if total else None, "B"
-    elif unit == "s":  # how long containerd has been extracting
+    elif unit == "s":  # the time that containerd has spent extracting
         position, end, unit, elapsed = None, None, "", float(count or 0)
     else:
         position, end = float(count) if count else None, float(of) if of else None
-    return Bar(
-        description=found["id"] or "",
-        current=position,
-        total=end,
-        unit=unit,
-        percentage=percentage(position, end),
-        elapsed=elapsed,
-        remaining=duration(found.get("left") or ""),
-        finished=found.get("final") is not None,
-    )
+    share, remaining = percentage(position, end), duration(found.get("left") or "")
+    finished = found.get("final") is not None
+    return Bar(found["id"] or "", position, end, unit, share, None, elapsed, remaining, finished)
 
 
-LIBRARY = Library("docker", parse, hint=r"[0-9a-f]{12}: [A-Z]|=> sha256:|^\[\+\] |^ {1,9}[⠀-⣿✔] ")
+_INDENTED = "|".join(f"(?<=^{' ' * count}[⠀-⣿✔])" for count in range(1, 10))
+_HINT = rf"[:=\[⠀-⣿✔](?:(?<=[0-9a-f]{{12}}:) [A-Z]|(?<==)> sha256:|(?<=^\[)\+\] |(?:{_INDENTED}) )"
+LIBRARY = BarFormat("docker", parse, hint=_HINT)

@@ -1,14 +1,14 @@
-"""Anything that draws a line with ``N%`` over and over: ``Installing  45% |####    |``, ``Reading... 50%``.
+"""Any line with ``N%`` that is redrawn: ``Installing  45% |####    |``, ``Reading... 50%``.
 
-One percentage, and behind it nothing but a bar, numbers, times or a word such as `done`. Only where it
-is drawn over can it be told from a line of a log.
+The line has exactly one percentage, followed at most by a bar, numbers, times or a word such as `done`. A
+log line of this form differs only in not being redrawn.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 
 __all__ = ("LIBRARY",)
 
@@ -20,6 +20,11 @@ _METER = " \t[](){}<>|=#>*.:,-_+~/\\…" + "".join(
     map(chr, (*range(0x2501, 0x257B), *range(0x2580, 0x25FF), *range(0x2800, 0x2900)))
 )
 
+# A meter of ASCII characters ends with a digit, the tenths of its last cell: `|####5    |`.
+_ASCII_METER = re.compile(r"\|(?: *#+)?[0-9]\Z")
+_SPINNER = re.compile(r"[-|/\\\u2800-\u28ff] +")  # redrawn with another character each time
+_BRACKETS = {"[": "]", "(": ")", "{": "}", "<": ">"}
+
 
 def parse(line: str) -> Bar | None:
     found = _PERCENTAGE.search(line)
@@ -28,7 +33,16 @@ def parse(line: str) -> Bar | None:
     rest = line[found.end() :].lstrip(" \t)]}>|:;,.-")
     if rest[:1].isalpha() and not _WORDS.match(rest):
         return None  # such as `accuracy 93% on test`
-    return Bar(line[: found.start()].rstrip(_METER).lstrip(), percentage=float(found[1]), doubtful=True)
+    return Bar(_label(line[: found.start()]), percentage=float(found[1]), doubtful=True)
 
 
-LIBRARY = Library("generic", parse, hint="%")
+def _label(text: str) -> str:
+    """Return the label before a percentage: `download` from ``[download]  42%``, `Fit` from ``| Fit 42%``."""
+    label = _ASCII_METER.sub("", text.rstrip(_METER)).rstrip(_METER).lstrip()
+    if spinner := _SPINNER.match(label):
+        label = label[spinner.end() :]
+    closing = _BRACKETS.get(label[:1])
+    return label[1:].lstrip() if closing and closing not in label else label
+
+
+LIBRARY = BarFormat("generic", parse, hint="%")

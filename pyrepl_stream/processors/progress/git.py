@@ -1,4 +1,6 @@
-"""The phases of git (``progress.c``), those of the other side after ``remote:`` too::
+"""The progress lines of git (``progress.c``); lines from the remote side begin with ``remote:``.
+
+Examples::
 
     Receiving objects:  39% (11/28), 252.00 KiB | 195.00 KiB/s
     Receiving objects: 100% (28/28), 352.03 KiB | 192.00 KiB/s, done.
@@ -7,14 +9,14 @@
       39% (11/28)                                                      narrow terminals, since 2.24
     Rebasing (3/7)                                                     ``sequencer.c``
 
-What is counted is objects, deltas or files, and git shows the throughput in bytes, so there is no rate.
+git counts objects, deltas or files, but shows the throughput in bytes, so ``rate`` is not set.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 
 __all__ = ("LIBRARY",)
 
@@ -23,8 +25,8 @@ _END = rf"(?:, {_SIZE}(?: \| {_SIZE}/s)?)?(?P<done>, [a-z][^,|()%:]{{1,60}}\.)?"
 _COUNT = r"(?P<percent>[0-9]{1,3})% \((?P<current>[0-9]{1,15})/(?P<total>[0-9]{1,15})\)"
 _KNOWN = re.compile(rf"(?P<title>[^\s:%][^:%]{{0,80}}(?:: [^:%]{{1,80}})?): +{_COUNT}{_END}")
 _LINE_OF_ITS_OWN = re.compile(rf"  +{_COUNT}{_END}")
-# A number alone is believed of fewer things, as in `Listening on port: 8080`, and not where it may be the
-# start of a percentage.
+# A number without a total is accepted only after these words, not in text such as `Listening on port: 8080`,
+# and only if it cannot be the start of a percentage.
 _THING = r"(?:objects|deltas|files|commits|refs|references|connectivity|numbers)"
 _TITLE = rf"(?:remote: )?[A-Z][a-z]{{1,20}}ing (?:[a-z-]{{1,20}} ){{0,6}}{_THING}(?: [a-z -]{{1,60}})?"
 _PERCENT = r"(?:[0-9]{1,2}|100)"
@@ -45,18 +47,12 @@ def parse(line: str) -> Bar | None:
     share = None if total is None else _share(current, total)
     if share is not None and (share > 100 or (percent and abs(float(percent) - share) > 1)):
         return None
-    return Bar(
-        description=title,
-        current=current,
-        total=total,
-        unit=next((word for word in title.split() if word in _UNITS), ""),
-        percentage=share,
-        finished=values.get("done") is not None,
-    )
+    unit = next((word for word in title.split() if word in _UNITS), "")
+    return Bar(title, current, total, unit, share, finished=values.get("done") is not None)
 
 
 def _share(current: float, total: float) -> float:
     return 100.0 * current / total if total else 100.0
 
 
-LIBRARY = Library("git", parse, hint=r"% \([0-9]|ing [^:]{1,100}: +[0-9]|ing \([0-9]")
+LIBRARY = BarFormat("git", parse, hint=r"% \([0-9]|ing [^:]{1,100}: +[0-9]|ing \([0-9]")

@@ -1,19 +1,19 @@
-r"""The bar of older npm (recorded: 8), and the spinner of newer (recorded: 11).
+r"""The bar of older npm versions (recorded with 8), and the spinner of newer ones (recorded with 11).
 
-The bar is that of the package ``gauge`` (``themes.js``), in Braille where the terminal has it. What is behind
-the first colon is the newest line of the log, cut at the terminal's width::
+The bar is drawn by the package ``gauge`` (``themes.js``), in Braille where the terminal supports it. The text
+after the first colon is the newest line of the log, cut off at the width of the terminal::
 
     (#########⠂⠂⠂⠂⠂⠂⠂⠂⠂) ⠸ reify:left-pad: timing reify:loadBundles Completed in 0ms
     [##################] \ fetchMetadata: sill resolveWithNewModule left-pad@1.3.0
 
-Newer ones (``lib/utils/display.js``) show one Braille character that turns, which says nothing.
+Newer versions (``lib/utils/display.js``) show one spinning Braille character, without a percentage.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 
 __all__ = ("LIBRARY",)
 
@@ -36,4 +36,5 @@ def parse(line: str) -> Bar | None:
     return Bar(description=found["section"], percentage=100.0 * drawn.count("#") / len(drawn))
 
 
-LIBRARY = Library("npm", parse, hint=rf"[#.⠂][\])] [-\\|/{_SPINNER}] |^[{_SPINNER}]$")
+_HINT = rf"[\]){_SPINNER}](?:(?<=[#.⠂][\])]) [-\\|/{_SPINNER}] |(?<=^[{_SPINNER}])$)"
+LIBRARY = BarFormat("npm", parse, hint=_HINT)

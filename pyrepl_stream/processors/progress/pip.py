@@ -1,21 +1,22 @@
 """Progress bars of pip.
 
-Since 22.1 (``_internal/cli/progress_bars.py``), drawn by rich::
+Since 22.1 (``_internal/cli/progress_bars.py``), rich draws them::
 
     ━━━━━━━━╸━━━━━━━━━━━━━━━━━━━━━━ 12.3/45.6 MB 3.4 MB/s eta 0:00:10
-    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 45.6/45.6 MB 3.4 MB/s  0:00:13      the end, with the time it took
-    - 12.3 MB 3.4 MB/s 0:00:04                                           a spinner, the size is not known
+    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 45.6/45.6 MB 3.4 MB/s  0:00:13      finished, with the elapsed time
+    - 12.3 MB 3.4 MB/s 0:00:04                                           a spinner: the size is not known
     ━━━━━━━━━━━━━━━╸━━━━━━━━━━━━━━━ 3/7 [name]                           installation, since 25.1
 
-with ``-`` for the bar where the terminal's encoding has no other. Before: ``|████▎     | 1.2 MB 3.4 MB/s eta
-0:00:02``, and still earlier ``10% |███▏     | 10kB 1.2MB/s eta 0:00:02``. All units are of 1000.
+The bar consists of ``-`` if the terminal's encoding has no ``━``. Earlier versions draw
+``|████▎     | 1.2 MB 3.4 MB/s eta 0:00:02`` and, still earlier, ``10% |███▏     | 10kB 1.2MB/s eta 0:00:02``.
+All units are powers of 1000.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import NUMBER, duration, percentage, rate, size
 
 __all__ = ("LIBRARY",)
@@ -25,7 +26,7 @@ _RATE = rf"(?P<rate>{NUMBER} ?{_UNIT}/s|\?)"
 _CLOCK = r"(?:[0-9]{1,4} days?, )?[0-9]{1,4}:[0-9]{2}:[0-9]{2}"
 _TIME = rf"(?:eta +(?P<eta>{_CLOCK}|-:--:--)|(?P<elapsed>{_CLOCK}|-:--:--))"
 _BAR = r" {0,40}[━╸╺\-][━╸╺ \-]{3,400}"
-_EMPTY = r" {12,400}"  # without colours what is left to do is blank
+_EMPTY = r" {12,400}"  # without colours the remaining part is blank
 _DOWNLOAD = re.compile(
     rf"(?:{_BAR}|{_EMPTY}) (?P<current>{NUMBER})/(?P<total>{NUMBER}) (?P<unit>{_UNIT}) {_RATE} +{_TIME}"
 )
@@ -46,38 +47,27 @@ def parse(line: str) -> Bar | None:
         current, total = float(found["current"]), float(found["total"])
         return Bar(found["name"], current, total, percentage=percentage(current, total))
     if found := _BLOCKS.fullmatch(line):
-        full = " " not in found["bar"]
-        return Bar(
-            current=size(found["current"]),
-            unit="B",
-            percentage=float(found["percent"]) if found["percent"] else 100.0 if full else None,
-            rate=_rate(found["rate"]),
-            remaining=duration(found["eta"] or ""),
-            finished=full and not found["eta"] and found["rate"] is not None,
-        )
+        full, speed, remaining = " " not in found["bar"], _rate(found["rate"]), duration(found["eta"] or "")
+        share = float(found["percent"]) if found["percent"] else 100.0 if full else None
+        finished = full and not found["eta"] and found["rate"] is not None
+        return Bar("", size(found["current"]), None, "B", share, speed, None, remaining, finished)
     return None
 
 
 def _download(found: dict[str, str | None]) -> Bar:
-    # Both numbers are in one unit; the size in a spinner's line has its own.
+    # Both numbers of a bar share one unit; the size in a spinner's line includes its unit.
     unit = found.get("unit") or ""
     total = size(f"{found['total']} {unit}") if unit else None
     current = size(f"{found['current']} {unit}")
-    elapsed = found["elapsed"]
-    return Bar(
-        current=current,
-        total=total,
-        unit="B",
-        percentage=percentage(current, total),
-        rate=_rate(found["rate"]),
-        elapsed=duration(elapsed or ""),
-        remaining=duration(found["eta"] or ""),
-        finished=unit != "" and elapsed is not None,
-    )
+    share, speed = percentage(current, total), _rate(found["rate"])
+    elapsed, remaining = duration(found["elapsed"] or ""), duration(found["eta"] or "")
+    finished = unit != "" and found["elapsed"] is not None
+    return Bar("", current, total, "B", share, speed, elapsed, remaining, finished)
 
 
 def _rate(text: str | None) -> float | None:
     return None if text is None or text == "?" else rate(text)[0]
 
 
-LIBRARY = Library("pip", parse, hint=r"B/s|bytes?/s|\? +[0-9e]|[━\-] +[0-9]+/[0-9]|B$")
+_HINT = r"[Bb?━\-](?:(?<=B)(?:/s|$)|(?<=b)ytes?/s|(?<=\?) +[0-9e]|(?<=[━\-]) +[0-9]+/[0-9])"
+LIBRARY = BarFormat("pip", parse, hint=_HINT)

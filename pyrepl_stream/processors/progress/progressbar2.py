@@ -1,14 +1,14 @@
 """progressbar2: `` 40% (2 of 5) |####      | Elapsed Time: 0:00:01 ETA:   0:00:02``.
 
-Widgets can be put together at will; known are those of ``ProgressBar`` and ``DataTransferBar`` as they are by
-default, with or without a prefix and a speed.
+A program can combine widgets freely. Only the default widgets of ``ProgressBar`` and ``DataTransferBar`` are
+recognized, with or without a prefix and a speed.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import DURATION, NUMBER, RATE, SIZE, duration, number, rate, size
 
 __all__ = ("LIBRARY",)
@@ -34,29 +34,20 @@ def parse(line: str) -> Bar | None:
 
 
 def _bar(description: str, found: re.Match[str]) -> Bar:
-    percentage = found["percentage"]
+    percentage = None if found["percentage"] in (None, "N/A") else min(float(found["percentage"]), 100.0)
     speed, unit = rate(found["rate"]) if found["rate"] else (None, "")
     current = total = None
     if found["n"]:
         current, total = number(found["n"]), number(found["total"])
     elif found["size"]:
         total, unit = size(found["size"]), "B"
-        current = None
     elif found["done"]:
         current, unit = size(found["done"]), "B"
     elif found["count"]:
         current = number(found["count"].strip())
-    return Bar(
-        description,
-        current,
-        total,
-        unit,
-        min(float(percentage), 100.0) if percentage and percentage != "N/A" else None,
-        speed,
-        duration(found["elapsed"]),
-        duration(found["eta"]) if found["eta"] else None,
-        finished=found["end"] is not None,
-    )
+    elapsed, remaining = duration(found["elapsed"]), duration(found["eta"] or "")
+    finished = found["end"] is not None
+    return Bar(description, current, total, unit, percentage, speed, elapsed, remaining, finished)
 
 
-LIBRARY = Library("progressbar2", parse, hint="Elapsed Time: ")
+LIBRARY = BarFormat("progressbar2", parse, hint="Elapsed Time: ")

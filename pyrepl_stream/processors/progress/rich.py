@@ -1,16 +1,16 @@
-"""rich.progress: ``download ━━━━━━━━╺━━━━━ 40% 0:00:03``, with its columns in any order behind the bar.
+"""rich.progress: ``download ━━━━━━━━╺━━━━━ 40% 0:00:03``, with its columns in any order after the bar.
 
-The columns are those of ``rich.progress``: percentage, m of n, bytes, speed, times. With a column of
-another kind behind the bar the line is none of these. A bar without any column (a task without a total
-has blank ones) may also be a rule that somebody printed, and one with nothing but counts and a speed may be
-the beginning of a line of pip, so these are believed only where they are drawn over.
+The columns recognized are the ones that ``rich.progress`` defines: percentage, m of n, bytes, speed, times.
+A line with any other column after the bar does not match. A bar without columns (they are blank for a task
+without a total) may also be a printed rule, and a bar with only counts and a speed may be the beginning of
+one of pip's lines. Such lines are taken for bars only where they are drawn over.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import NUMBER, duration, number, rate, size
 
 __all__ = ("LIBRARY",)
@@ -44,24 +44,17 @@ def parse(line: str) -> Bar | None:
             times.append(duration(found["time"]))
         columns |= {name: text for name, text in found.groupdict().items() if text and name != "time"}
         rest = rest[found.end() :]
-    percentage = float(columns["percentage"]) if "percentage" in columns else None
+    percentage = min(float(columns["percentage"]), 100.0) if "percentage" in columns else None
     speed, unit = _speed(columns.get("rate"))
     current, total, counted = _counts(columns)
-    return Bar(
-        _SPINNER.sub("", before),
-        current,
-        total,
-        counted or unit,
-        min(percentage, 100.0) if percentage is not None else None,
-        speed,
-        times[0] if len(times) > 1 else None,
-        times[-1] if times else None,
-        doubtful=percentage is None and not times and not (columns and before),
-    )
+    name, unit = _SPINNER.sub("", before), counted or unit
+    elapsed, remaining = times[0] if len(times) > 1 else None, times[-1] if times else None
+    doubtful = percentage is None and not times and not (columns and before)
+    return Bar(name, current, total, unit, percentage, speed, elapsed, remaining, doubtful=doubtful)
 
 
 def _counts(columns: dict[str, str]) -> tuple[float | None, float | None, str]:
-    """In bytes if a unit says so; both numbers of a size are in the same unit."""
+    """Return the current value, the total and the unit. Both numbers of a size have the same unit."""
     if "size" not in columns:
         return None, None, ""
     unit = columns.get("bytes", "")
@@ -78,4 +71,4 @@ def _speed(text: str | None) -> tuple[float | None, str]:
     return rate(text.replace("bytes", "B"))
 
 
-LIBRARY = Library("rich", parse, hint="[━╸╺]{4}", redrawn=False)
+LIBRARY = BarFormat("rich", parse, hint="[━╸╺][━╸╺]{3}", redrawn=False)

@@ -1,18 +1,20 @@
-"""The lines of ``rsync --progress`` and ``--info=progress2`` (``progress.c``)::
+"""The lines of ``rsync --progress`` and ``--info=progress2`` (``progress.c``).
 
-        294,912  84%  250.73kB/s    0:00:00                             the time that is left
-        350,000 100%  269.62kB/s    0:00:01 (xfr#1, to-chk=2/4)         the time that it took
+Examples::
 
-``(xfer#1, to-check=2/4)`` before 3.1, ``ir-chk`` while files are still being looked for, ``??:??:??`` for a
-time that is not known. Rates are of 1024, sizes with ``-h`` of 1000 (with ``-hh`` of 1024, which the line
-does not say). The name of the file is on a line of its own.
+        294,912  84%  250.73kB/s    0:00:00                             remaining time
+        350,000 100%  269.62kB/s    0:00:01 (xfr#1, to-chk=2/4)         elapsed time
+
+Versions before 3.1 write ``(xfer#1, to-check=2/4)``. ``ir-chk`` is shown while rsync still searches for
+files, ``??:??:??`` for an unknown time. Rates use powers of 1024. Sizes use powers of 1000 with ``-h``, and
+of 1024 with ``-hh``, which the line does not show. The name of the file is on a separate line.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import NUMBER, duration, size
 
 __all__ = ("LIBRARY",)
@@ -28,19 +30,13 @@ def parse(line: str) -> Bar | None:
     found = _LINE.fullmatch(line)
     if found is None:
         return None
-    percent, time = float(found["percent"]), duration(found["time"])
-    ended, done = percent >= 100, found["done"] is not None
-    current = size(found["size"])
-    return Bar(
-        current=current,
-        total=current if ended else None,
-        unit="B",
-        percentage=percent,
-        rate=size(found["rate"].removesuffix("/s"), binary=True),
-        elapsed=time if done else None,
-        remaining=None if done or ended else time,
-        finished=done and ended,  # with progress2 each file's end is marked so
-    )
+    percentage, time = float(found["percent"]), duration(found["time"])
+    ended, done = percentage >= 100, found["done"] is not None
+    current, rate = size(found["size"]), size(found["rate"].removesuffix("/s"), binary=True)
+    total = current if ended else None
+    elapsed, remaining = time if done else None, None if done or ended else time
+    finished = done and ended  # with progress2, this mark is shown at the end of each file
+    return Bar("", current, total, "B", percentage, rate, elapsed, remaining, finished)
 
 
-LIBRARY = Library("rsync", parse, hint=r"[0-9]% +[0-9.,]+[kMGT]B/s")
+LIBRARY = BarFormat("rsync", parse, hint=r"%(?<=[0-9]%) +[0-9.,]+[kMGT]B/s")

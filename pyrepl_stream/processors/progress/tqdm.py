@@ -1,20 +1,22 @@
 """tqdm: ``epoch 1:  50%|█████     | 2/4 [00:01<00:01,  1.85it/s, loss=0.3]``, and ``5it [00:01,  4.2it/s]``.
 
-The forms are those of ``tqdm.std.tqdm.format_meter``. They are so much their own that one is believed at
-first sight. A ``bar_format`` of the program's own is left to `generic`.
+``tqdm.std.tqdm.format_meter`` writes these forms. No other text looks like them, so a line is taken for a bar
+even if it is never redrawn. Bars with a custom ``bar_format`` are left to `generic`.
 """
 
 from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import DURATION, NUMBER, RATE, duration, number, rate, size
 
 __all__ = ("LIBRARY",)
 
 _COUNT = r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:e[+-]?[0-9]{1,2})?[kMGTPEZY]?"
-_STATS = re.compile(rf" \[(-?{DURATION})(?:<(-?{DURATION}|\?))?, +([^ ,\]][^,\]]*)(?:, .*)?\]$")
+# A postfix may contain pairs of brackets. Text printed after the bar may also end in a bracket.
+_POSTFIX = r"(?:, [^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)?"
+_STATS = re.compile(rf" \[(-?{DURATION})(?:<(-?{DURATION}|\?))?, +([^ ,\]][^,\]]*){_POSTFIX}\]$")
 _CUT = re.compile(rf" \[(-?{DURATION})<(-?{DURATION}|\?)(?:,[^\]]*)?$")
 _METER = re.compile(rf"(?:^|: ) *([0-9]{{1,3}})%(?:\|[^|]*\|)? ({_COUNT})/({_COUNT}|\?)$")
 _UNKNOWN = re.compile(rf"(?:^|: )({_COUNT})$")
@@ -23,7 +25,7 @@ _PER_SECOND = re.compile(rf"({NUMBER}|\?)(.*)/s")
 
 
 def parse(line: str) -> Bar | None:
-    if (cut := _CUT.search(line)) is not None:  # tqdm itself does so where the line is too narrow
+    if (cut := _CUT.search(line)) is not None:  # tqdm itself cuts a line that is too long
         return _meter(line[: cut.start()], cut, (None, ""), doubtful=True)
     stats = _STATS.search(line)
     speed = _rate(stats[3]) if stats else None
@@ -46,18 +48,14 @@ def _meter(
     found = _METER.search(head)
     if found is None:
         return None
-    total = None if found[3] == "?" else _count(found[3])
-    return Bar(
-        head[: found.start()],
-        _count(found[2]),
-        total,
-        speed[1],
-        min(float(found[1]), 100.0),
-        speed[0],
-        duration(times[1]),
-        duration(times[2]),
-        doubtful=doubtful,
-    )
+    name, percentage = head[: found.start()], min(float(found[1]), 100.0)
+    current, total = _count(found[2]), None if found[3] == "?" else _count(found[3])
+    elapsed, remaining = duration(times[1]), duration(times[2])
+    per_second, unit = speed
+    return Bar(name, current, total, unit, percentage, per_second, elapsed, remaining, doubtful=doubtful)
+
+
+_RATE = re.compile(RATE)
 
 
 def _count(text: str) -> float:
@@ -65,17 +63,17 @@ def _count(text: str) -> float:
 
 
 def _rate(text: str) -> tuple[float | None, str, str] | None:
-    """Units per second, the unit, and how it is written behind a count."""
+    """Return the rate per second, the unit, and the unit exactly as it would follow a count."""
     if (found := _SECONDS.fullmatch(text)) is not None:
         seconds = number(found[1])
         return (1 / seconds if seconds else None), found[2].strip(), found[2]
     if (found := _PER_SECOND.fullmatch(text)) is None:
         return None
-    if re.fullmatch(RATE, text.replace(" ", "")):
+    if _RATE.fullmatch(text.replace(" ", "")):
         per_second, unit = rate(text.replace(" ", ""))
         return per_second, unit, found[2] if found[2].strip() == unit else unit
     value = None if found[1] == "?" else number(found[1])
     return value, found[2].strip(), found[2]
 
 
-LIBRARY = Library("tqdm", parse, hint=r"\[-?(?:[0-9]+:)?[0-9]{2}:[0-9]{2}[<,]", redrawn=False, end=r"\]")
+LIBRARY = BarFormat("tqdm", parse, hint=r"\[-?(?:[0-9]+:)?[0-9]{2}:[0-9]{2}[<,]", redrawn=False, end=r"\]")

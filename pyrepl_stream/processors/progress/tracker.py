@@ -1,36 +1,34 @@
-"""From what rows show to bars that keep their names from first sight to last."""
+"""Follows bars by the text of rows, so that each bar keeps its id until its end."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ...runtime.messages import OutputMessage, ProgressMessage
 from .bar import Bar
 from .units import percentage
 
-__all__ = ("Throttle", "Tracker", "Update")
-
-_MOST = 256  # bars of one stream that are kept; of more, the oldest are finished
-
-
-@dataclass(frozen=True)
-class Update:
-    """What is to be told of a bar."""
-
-    name: str
-    library: str
-    bar: Bar
-    line: str
-    finished: bool
-    wiped: bool = False  # it was cleared by then
+_MOST = 256  # maximum number of bars kept per stream; beyond it, the oldest is finished
+_SHOWN = ("description", "current", "total", "unit", "rate", "elapsed", "remaining")
+# These clear a complete bar only to remove it; others, such as rich and zstd, clear it before each redraw.
+_NEVER_CLEAR_TO_REDRAW = frozenset({"tqdm"})
+_COUNT = re.compile(r"[0-9]+(?:[.,][0-9]+)*(?: ?[kKMGTPEZY]?i?B\b)?")
 
 
-@dataclass(frozen=True)
-class Throttle:
-    """A bar is told again after so many seconds, and when it moved by so many per cent."""
+class Names:
+    """Makes ids for bars, such as ``tqdm-1``, unique within an execution."""
 
-    seconds: float = 0.0
-    percent: float | None = None
+    def __init__(self) -> None:
+        self.sequence = 0  # sequence number of the newest output
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, library: str) -> str:
+        """Return an id for a new bar of ``library``."""
+        self._counts[library] += 1
+        return f"{library}-{self._counts[library]}"
 
 
 @dataclass(eq=False)
@@ -41,12 +39,12 @@ class _Tracked:
     bar: Bar
     line: str
     finished: bool = False
-    seen: tuple[int, int] = (0, 0)  # the last sightings, the newest last
-    cleared: int | None = None  # what the tracker's clock was when the row was emptied
+    seen: tuple[int, int] = (0, 0)  # the tracker's clock at the last two sightings, in order
+    cleared: int | None = None  # the tracker's clock when the row was cleared, if it is
     covered: bool = False  # something else is drawn on its row now
     guessed: Bar | None = None
-    told: Bar | None = None
-    told_at: float = 0.0
+    reported: Bar | None = None
+    reported_at: float = 0.0
 
     @property
     def lost(self) -> bool:
@@ -54,39 +52,48 @@ class _Tracked:
 
 
 class Tracker:
-    """The bars of one stream.
+    """Follows the bars of one stream; the methods yield the messages about them.
 
-    One that was cleared or drawn over may come back on another row: rich prints lines above its bars,
-    tqdm moves nested ones. So it is not finished by that, unless it was at its end; else it is when
-    another bar was drawn twice since without it, or when all is over. :attr:`name` makes a new name for
-    a library's bar, :attr:`now` is the timestamp of the text that is read: both are set before each text.
+    A bar is a place that is redrawn; its text may change. A bar that was cleared or drawn over may come back
+    on another row: rich prints lines above its bars, and tqdm moves nested ones. It is finished when it is
+    complete and something else is drawn over it, when it was cleared and another bar has been drawn twice
+    since, or at the end of the stream.
+
+    ``name`` makes an id for a new bar of a library. ``place`` is the output message being read; the messages
+    get its sequence number and time. Both are set before each chunk of text.
+
+    Args:
+        seconds: The minimum time between two messages about a bar, according to the timestamps of the output.
+        percent: The minimum change of the percentage between them.
     """
 
     name: Callable[[str], str]
+    place: OutputMessage
 
-    def __init__(self, throttle: Throttle) -> None:
-        self.now = 0.0
-        self._throttle = throttle
+    def __init__(self, seconds: float = 0.0, percent: float | None = None) -> None:
+        self._seconds = seconds
+        self._percent = percent
         self._clock = 0  # counts sightings
-        self._bars: list[_Tracked] = []  # the oldest first; finished ones may be seen again
-        self._rows: dict[int, _Tracked] = {}  # which was the last on a row
-        self._cleared: list[_Tracked] = []  # unfinished
-        self._guess: _Tracked | None = None  # a new bar that may be drawn only in part
+        self._bars: list[_Tracked] = []  # the oldest first; a finished bar may be drawn again
+        self._rows: dict[int, _Tracked] = {}  # the last bar on each row
+        self._cleared: list[_Tracked] = []  # cleared bars that are not finished
+        self._guess: _Tracked | None = None  # what may be a new bar, drawn only in part
 
     def __bool__(self) -> bool:
         return bool(self._bars) or self._guess is not None
 
-    # -- what is seen --------------------------------------------------------------------------
+    # -- sightings -----------------------------------------------------------------------------
 
-    def sight(self, row: int, library: str, bar: Bar, line: str) -> Iterator[Update]:
-        """A row shows this bar."""
+    def sight(self, row: int, library: str, bar: Bar, line: str) -> Iterator[ProgressMessage]:
+        """Handle a row that shows this bar."""
         self._clock += 1
         here = self._rows.get(row)
         tracked = self._match(row, library, bar)
         if tracked is None:
             tracked = self._new(row, library, bar, line)
             self._bars.append(tracked)
-        yield from self.end_guess()
+        if self._guess is not None:
+            yield from self.end_guess()
         if here is not None and here is not tracked:
             yield from self._cover(here)
         if self._rows.get(tracked.row) is tracked:
@@ -98,20 +105,20 @@ class Tracker:
             tracked.bar, tracked.line = bar, line
             if bar.finished:
                 yield from self._finish(tracked)
-            elif bar != tracked.guessed:  # else it was time to tell when it was drawn, or it was not
-                yield from self._tell(tracked, bar, line)
+            elif tracked.guessed is None or bar != tracked.guessed:
+                yield from self._report(tracked, bar, line)  # unless the guess was reported already
             tracked.guessed = None
         if self._cleared:
             yield from self._finish_missing(tracked)
         if len(self._bars) > _MOST:
             yield from self._remove(self._bars[0])
 
-    def guess(self, row: int, library: str, bar: Bar, line: str) -> Iterator[Update]:
-        """A row shows this bar now, but may be drawn only in part: it is told, and nothing else changes."""
+    def guess(self, row: int, library: str, bar: Bar, line: str) -> Iterator[ProgressMessage]:
+        """Report a bar that may be drawn only in part so far; nothing else changes."""
         tracked = self._match(row, library, bar)
         if tracked is None:
             if row in self._rows or bar.doubtful:
-                return  # more likely a part of the bar that was there, or of another one
+                return  # more likely a part of the earlier bar, or of another one
             if self._guess is None or self._guess.row != row:
                 yield from self.end_guess()
                 self._guess = self._new(row, library, bar, line)
@@ -120,42 +127,42 @@ class Tracker:
         elif tracked.finished or not _agree(tracked.bar, bar):
             return
         tracked.guessed = bar
-        yield from self._tell(tracked, bar, line)
+        yield from self._report(tracked, bar, line)
 
-    def end_guess(self) -> Iterator[Update]:
-        """What was told of is no bar, or none of its own."""
+    def end_guess(self) -> Iterator[ProgressMessage]:
+        """Finish a guessed bar that turned out not to be a new bar."""
         if self._guess is not None:
             tracked, self._guess = self._guess, None
             yield from self._finish(tracked)
 
-    def clear(self, row: int) -> Iterator[Update]:
-        """A row was emptied."""
+    def clear(self, row: int) -> Iterator[ProgressMessage]:
+        """Handle the clearing of a row."""
         tracked = self._rows.get(row)
         if tracked is not None and tracked.cleared is None:
             tracked.cleared = self._clock
-            if at_end(tracked.bar):
+            if at_end(tracked.bar) and tracked.library in _NEVER_CLEAR_TO_REDRAW:
                 yield from self._finish(tracked)
             elif not tracked.finished:
                 self._cleared.append(tracked)
 
-    def cover(self, row: int) -> Iterator[Update]:
-        """Something that is no bar was drawn over a row."""
+    def cover(self, row: int) -> Iterator[ProgressMessage]:
+        """Handle text that was drawn over a row."""
         if (tracked := self._rows.pop(row, None)) is not None:
             yield from self._cover(tracked)
 
-    def leave(self, row: int) -> Iterator[Update]:
-        """A line feed ended a row."""
+    def leave(self, row: int) -> Iterator[ProgressMessage]:
+        """Handle a line feed that leaves a row."""
         tracked = self._rows.get(row)
-        if tracked is not None and not tracked.lost and at_end(tracked.bar):
+        if tracked is not None and not tracked.covered and at_end(tracked.bar):
             yield from self._finish(tracked)
 
-    def forget(self, before: int) -> Iterator[Update]:
-        """The cursor cannot reach the rows above this one any more."""
+    def forget(self, before: int) -> Iterator[ProgressMessage]:
+        """Finish the bars above the row ``before``, which are out of the cursor's reach."""
         for tracked in [tracked for tracked in self._bars if tracked.row < before]:
             yield from self._remove(tracked)
 
-    def finish(self) -> Iterator[Update]:
-        """All is over."""
+    def finish(self) -> Iterator[ProgressMessage]:
+        """Finish all bars at the end of the stream."""
         yield from self.end_guess()
         for tracked in self._bars:
             yield from self._finish(tracked)
@@ -163,21 +170,21 @@ class Tracker:
         self._rows.clear()
 
     def library_at(self, row: int) -> str:
-        """Of the bar that is on a row, or was last."""
+        """Return the library of the last bar on a row, or an empty string if the row had no bar."""
         tracked = self._rows.get(row)
         return tracked.library if tracked is not None else ""
 
     def is_live_at(self, row: int) -> bool:
-        """Whether a row shows a bar that goes on."""
+        """Return True when a row shows a bar that is not at its end."""
         tracked = self._rows.get(row)
         return tracked is not None and not tracked.lost and not at_end(tracked.bar)
 
     @property
     def awaits(self) -> bool:
-        """Whether bars were wiped away that may be drawn again."""
+        """True when there are cleared bars that may be drawn again."""
         return any(tracked.cleared is not None and not tracked.finished for tracked in self._cleared)
 
-    # -- which bar it is -----------------------------------------------------------------------
+    # -- matching ------------------------------------------------------------------------------
 
     def _match(self, row: int, library: str, bar: Bar) -> _Tracked | None:
         here = self._rows.get(row)
@@ -197,60 +204,71 @@ class Tracker:
         ]
         if elsewhere:
             return min(elsewhere, key=lambda tracked: (not tracked.lost, abs(tracked.row - row)))
-        if here is not None and not here.finished and _is_renamed(here.bar, bar):
+        if here is not None and not here.finished and _is_renamed(here, bar):
             return here
         return None
 
     def _new(self, row: int, library: str, bar: Bar, line: str) -> _Tracked:
         if self._guess is not None and self._guess.row == row:
             tracked, self._guess = self._guess, None
-            tracked.library = library  # which may have become clear only now; the name stays
+            tracked.library = library  # it may have become clear only now; the name stays
             return tracked
         return _Tracked(self.name(library), library, row, bar, line)
 
     # -- ends ----------------------------------------------------------------------------------
 
-    def _cover(self, tracked: _Tracked) -> Iterator[Update]:
+    def _cover(self, tracked: _Tracked) -> Iterator[ProgressMessage]:
         tracked.covered = True
         if at_end(tracked.bar):
             yield from self._finish(tracked)
 
-    def _finish_missing(self, seen: _Tracked) -> Iterator[Update]:
-        """Those that were cleared before this bar was drawn twice: they are not drawn any more."""
+    def _finish_missing(self, seen: _Tracked) -> Iterator[ProgressMessage]:
+        """Finish the bars that were cleared before the last two drawings of ``seen``."""
         for tracked in self._cleared:
             if tracked.cleared is not None and seen.seen[0] > tracked.cleared:
                 yield from self._finish(tracked)
         self._cleared = [tracked for tracked in self._cleared if tracked.lost and not tracked.finished]
 
-    def _finish(self, tracked: _Tracked) -> Iterator[Update]:
+    def _finish(self, tracked: _Tracked) -> Iterator[ProgressMessage]:
         if not tracked.finished:
             tracked.finished = True
-            wiped = tracked.cleared is not None
-            yield Update(tracked.name, tracked.library, tracked.bar, tracked.line, True, wiped)
+            yield self._message(tracked, tracked.bar, tracked.line)
 
-    def _remove(self, tracked: _Tracked) -> Iterator[Update]:
+    def _remove(self, tracked: _Tracked) -> Iterator[ProgressMessage]:
         self._bars.remove(tracked)
         if self._rows.get(tracked.row) is tracked:
             del self._rows[tracked.row]
         yield from self._finish(tracked)
 
-    def _tell(self, tracked: _Tracked, bar: Bar, line: str) -> Iterator[Update]:
-        if tracked.told is not None and (tracked.told == bar or not self._is_due(tracked, bar)):
+    def _report(self, tracked: _Tracked, bar: Bar, line: str) -> Iterator[ProgressMessage]:
+        if tracked.reported is not None and (not self._is_due(tracked, bar) or tracked.reported == bar):
             return
-        tracked.told, tracked.told_at = bar, self.now
-        yield Update(tracked.name, tracked.library, bar, line, False)
+        tracked.reported, tracked.reported_at = bar, self.place.timestamp
+        yield self._message(tracked, bar, line)
 
     def _is_due(self, tracked: _Tracked, bar: Bar) -> bool:
-        if 0 <= self.now - tracked.told_at < self._throttle.seconds:
+        if 0 <= self.place.timestamp - tracked.reported_at < self._seconds:
             return False
-        before, after = _percentage(tracked.told or bar), _percentage(bar)
-        if self._throttle.percent is None or before is None or after is None:
+        before, after = _percentage(tracked.reported or bar), _percentage(bar)
+        if self._percent is None or before is None or after is None:
             return True
-        return abs(after - before) >= self._throttle.percent
+        return abs(after - before) >= self._percent
+
+    def _message(self, tracked: _Tracked, bar: Bar, line: str) -> ProgressMessage:
+        return ProgressMessage(
+            *self.place.stamp,
+            **{name: getattr(bar, name) for name in _SHOWN},
+            bar=tracked.name,
+            library=tracked.library,
+            percentage=_percentage(bar),
+            finished=tracked.finished,
+            wiped=tracked.finished and tracked.cleared is not None,
+            raw=line,
+        )
 
 
 def at_end(bar: Bar) -> bool:
-    """Whether there is nothing left to do, by what it shows."""
+    """Return True when a bar shows that it has reached its total, or 100 percent."""
     if bar.current is not None and bar.total is not None:
         return bar.current >= bar.total
     return bar.percentage is not None and bar.percentage >= 100
@@ -267,11 +285,12 @@ def _position(bar: Bar) -> float | None:
 
 
 def _continues(tracked: _Tracked, bar: Bar) -> bool:
-    """Whether this is a later state of it, and no new start."""
+    """Return True if ``bar`` is a later state of the tracked one, False if it starts anew."""
     old, new = tracked.bar, bar
     before, after = _position(old), _position(new)
-    if tracked.finished:
-        return new.finished or (before == after and old.total == new.total)  # it is only shown again
+    if tracked.finished:  # it is only shown again, or it continues beyond its total
+        beyond = at_end(old) and at_end(new) and before is not None and after is not None and before <= after
+        return new.finished or ((beyond or before == after) and old.total == new.total)
     if before is None or after is None or after >= before:
         return True
     if after == 0:
@@ -283,19 +302,26 @@ def _continues(tracked: _Tracked, bar: Bar) -> bool:
 
 
 def _has_moved(tracked: _Tracked, bar: Bar) -> bool:
-    """Whether one that is shown on another row is this one. Two of the same name both begin at 0."""
+    """Return True when a bar has moved here from another row. One that is at 0 may as well be a new bar."""
     before, after = _position(tracked.bar), _position(bar)
     return bool(bar.description) and before is not None and after is not None and 0 < before <= after
 
 
-def _is_renamed(old: Bar, new: Bar) -> bool:
-    """Whether only the description changed."""
-    before, after = _position(old), _position(new)
-    return old.total == new.total and before is not None and after is not None and before <= after
+def _is_renamed(here: _Tracked, bar: Bar) -> bool:
+    """Return True when a bar redrawn in its place differs from the last state only in its description."""
+    before, after = _position(here.bar), _position(bar)
+    if here.bar.total != bar.total or before is None or after is None:
+        return False
+    return before <= after or (_same_but_counts(here.bar, bar) and _continues(here, bar))
+
+
+def _same_but_counts(old: Bar, new: Bar) -> bool:
+    """Return True when the descriptions differ only in numbers, such as ``file 3 of 30``."""
+    return _COUNT.sub("0", old.description).split() == _COUNT.sub("0", new.description).split()
 
 
 def _agree(old: Bar, new: Bar) -> bool:
-    """Whether a line that may be cut says as much as the one before it."""
+    """Return True when a line that may be cut off shows as much as the line before it."""
     return (old.description, old.total, old.unit) == (new.description, new.total, new.unit) and (
         old.percentage is None
     ) == (new.percentage is None)

@@ -1,14 +1,12 @@
-"""Sizes, rates and times as progress bars write them, and expressions that match them.
+"""Sizes, rates and times as progress bars write them, and regular expressions that match them.
 
-Every expression here has a bounded length, so that whatever is made of them stays linear on any line
-and no number becomes infinite. The functions want text that the expression of the same name matches.
+Every expression here has a bounded length, so that patterns built from them take linear time on any
+line and no number becomes infinite. Each function takes text that the expression of the same name matches.
 """
 
 from __future__ import annotations
 
 import re
-
-__all__ = ("NUMBER", "SIZE", "RATE", "DURATION", "number", "size", "rate", "duration", "percentage")
 
 NUMBER = r"[0-9]{1,15}(?:[.,][0-9]{1,15}){0,5}"
 """``12``, ``12.3``, ``12,3`` (decimals of some locales), ``1,234,567``, ``1.234.567``."""
@@ -18,7 +16,7 @@ SIZE = NUMBER + r" ?" + _PREFIX + r"(?:[bB]|[bB]ytes?)?"
 """A number with or without a unit of bytes: ``12``, ``1.2M``, ``1.2 MiB``, ``12 bytes``, ``345B``."""
 
 RATE = r"(?:" + NUMBER + r"|\?) ?(?:" + _PREFIX + r"[^\W\d_]{0,24}/s(?:ec)?|s/[^\W\d_]{1,24})"
-"""Of something in each second, or seconds for each: ``1.2MB/s``, ``3 it/s``, ``?it/s``, ``1.5s/it``."""
+"""A number of units per second, or seconds per unit: ``1.2MB/s``, ``3 it/s``, ``?it/s``, ``1.5s/it``."""
 
 _DAYS = r"(?:[0-9]{1,6} days?, ?|[0-9]{1,6}[-:](?=[0-9]{1,3}:[0-9]{1,2}:))?"
 _CLOCK = _DAYS + r"(?:[0-9]{1,6}:)?[0-9]{1,3}:[0-9]{2}(?:\.[0-9]{1,9})?"
@@ -30,28 +28,36 @@ DURATION = f"(?:{_CLOCK}|{_PARTS}|{_UNKNOWN})"
 _STEPS = "kMGTPEZY"
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
+# Compiled here, because several of these are matched for each state of a bar.
+_IS_NUMBER = re.compile(NUMBER)
+_IS_RATE = re.compile(rf"({NUMBER}|\?) ?([^/]*)/(.*)")
+_IS_UNIT = re.compile(rf"({_PREFIX})([bB]|[bB]ytes?|it|)")
+_MARK = re.compile("[.,]")
+_PART = re.compile(r"([0-9.]+)([dhms])")
+_AFTER_DAYS = re.compile(r" days?, ?|-")
+
 
 def number(text: str) -> float:
-    """The number that :data:`NUMBER` matches.
+    """Return the value of a text that :data:`NUMBER` matches.
 
-    One comma before exactly three digits parts thousands, as does any mark that comes twice; else a
-    comma is a decimal point, as a full stop is.
+    A single comma before exactly three digits separates thousands, and so does a comma or full stop
+    that occurs more than once. Otherwise a comma or a full stop is the decimal point.
     """
-    marks = re.findall("[.,]", text)
+    marks = _MARK.findall(text)
     decimal = marks[-1] if marks else ""
     if marks.count(decimal) > 1 or (decimal == "," and len(text) - text.rfind(",") == 4):
         decimal = ""
     whole, _, rest = text.rpartition(decimal) if decimal else (text, "", "")
-    return float(re.sub("[.,]", "", whole) + "." + rest)
+    return float(_MARK.sub("", whole) + "." + rest)
 
 
 def size(text: str, *, binary: bool = False) -> float:
-    """Bytes, or whatever is counted: :data:`SIZE`.
+    """Return a number of bytes or other things, from a text that :data:`SIZE` matches.
 
-    ``KiB`` and ``Ki`` are 1024 and ``kB`` is 1000, as the standard has it; with ``binary`` all are 1024,
-    as in many tools.
+    ``KiB`` and ``Ki`` mean 1024 and ``kB`` means 1000, as standardized; with ``binary`` all mean 1024, as in
+    many tools.
     """
-    found = re.match(NUMBER, text)
+    found = _IS_NUMBER.match(text)
     assert found is not None
     rest = text[found.end() :].lstrip()
     exponent = _STEPS.find(rest[:1].replace("K", "k")) + 1 if rest else 0
@@ -60,15 +66,16 @@ def size(text: str, *, binary: bool = False) -> float:
 
 
 def rate(text: str, *, binary: bool = False) -> tuple[float | None, str]:
-    """How many of what per second: :data:`RATE`. ``1.5s/it`` is 0.67 of ``it``; None for ``?it/s``.
+    """Return ``(number per second, unit)`` of a text that :data:`RATE` matches.
 
-    Of the letters before ``/s`` the first scales when another follows, or when it stands alone and is
-    no name of a thing: ``2 kB/s``, ``2 kit/s``, ``2k/s``.
+    ``1.5s/it`` gives 0.67 and ``it``; for ``?it/s`` the number is None. The first letter before ``/s`` is a
+    prefix if another letter follows it, or if it stands alone and is not a unit: ``2 kB/s``, ``2 kit/s``,
+    ``2k/s``.
     """
-    found = re.fullmatch(rf"({NUMBER}|\?) ?([^/]*)/(.*)", text)
+    found = _IS_RATE.fullmatch(text)
     assert found is not None
     value, over, under = found.groups()
-    if over == "s":  # seconds for each; `s/s` is one for one either way
+    if over == "s":  # seconds per unit; `s/s` is the same either way
         seconds = None if value == "?" else number(value)
         return (1 / seconds if seconds else None), under
     scale, unit = _split_unit(over)
@@ -78,19 +85,19 @@ def rate(text: str, *, binary: bool = False) -> tuple[float | None, str]:
 
 
 def _split_unit(text: str) -> tuple[str, str]:
-    """``MiB`` into ``Mi`` and ``B``; a word of small letters, such as ``keys``, is a unit as a whole."""
-    found = re.fullmatch(rf"({_PREFIX})([bB]|[bB]ytes?|it|)", text)
+    """Split ``MiB`` into ``Mi`` and ``B``. A word such as ``keys`` is a unit without a prefix."""
+    found = _IS_UNIT.fullmatch(text)
     return (found[1], found[2]) if found else ("", text)
 
 
 def duration(text: str) -> float | None:
-    """Seconds: :data:`DURATION`. None for one that is not known."""
+    """Return the seconds in a text that :data:`DURATION` matches; None if it shows an unknown time."""
     if not text[:1].isdigit():
         return None
     if ":" not in text:
-        parts = re.findall(r"([0-9.]+)([dhms])", text)
+        parts = _PART.findall(text)
         return sum(float(value) * _SECONDS[unit] for value, unit in parts)
-    *days, clock = re.split(r" days?, ?|-", text)
+    *days, clock = _AFTER_DAYS.split(text)
     fields = [*days, *clock.split(":")]
     seconds = 0.0
     for value, factor in zip(reversed(fields), (1.0, 60.0, 3600.0, 86400.0), strict=False):
@@ -99,7 +106,7 @@ def duration(text: str) -> float | None:
 
 
 def percentage(current: float | None, total: float | None) -> float | None:
-    """0 to 100, where both are known and there is anything to do."""
+    """Return a percentage from 0 to 100; None if a number is unknown, or ``total`` is 0."""
     if current is None or not total:
         return None
     return min(100.0, max(0.0, 100.0 * current / total))

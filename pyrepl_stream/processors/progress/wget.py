@@ -1,14 +1,14 @@
 """The bar and the dots of wget (``src/progress.c``).
 
-The bar, where ``+`` is what was there before a download that is continued, and size and rate are of 1024::
+The bar. ``+`` is the part that a continued download already had; sizes and rates use powers of 1024::
 
     data.bin              36%[======>             ] 249.02K   245KB/s    eta 2s      since 1.16
     data.bin             100%[===================>] 683.59K   242KB/s    in 2.8s
     data.bin                [   <=>               ] 151.37K   248KB/s                the length is not known
-    36% [=======>             ] 12,345,678  1.2M/s  eta 36m 51s                      before; ETA 00:12 to 1.9
+    36% [=======>             ] 12,345,678  1.2M/s  eta 36m 51s                      older; ETA 00:12 to 1.9
 
-Lines of dots (``--progress=dot``, and where there is no terminal) say how much came before them, and at their
-end the rate and the time that is left, in the last line (after ``=``) the time that it took::
+Lines of dots (``--progress=dot``, or without a terminal) begin with the amount received before the line, and
+end with the rate and the remaining time; the last line has the elapsed time instead, after ``=``::
 
     50K .......... .......... .......... .......... .......... 14%  246K 2s
    650K .......... .......... .......... ...             100%  276K=2.8s
@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import re
 
-from .bar import Bar, Library
+from .bar import Bar, BarFormat
 from .units import NUMBER, duration, size
 
 __all__ = ("DOTS", "LIBRARY")
 
-# As `eta_to_human_short` writes them: a line that is cut after the minutes does not fit.
+# Times as wget's `eta_to_human_short` writes them; a time cut off after the minutes does not match.
 _SPAN = (
     r"(?:[0-9]{1,2}(?:[.,][0-9]{1,3})?s|[0-9]{1,3}[mhd] ?[0-9]{1,2}[smh]|[0-9]{3,6}d"
     r"|(?:[0-9]{1,3}:)?[0-9]{2}:[0-9]{2})"
@@ -37,7 +37,10 @@ _DOTS = re.compile(
     r" {0,9}(?P<before>[0-9]{1,12})K(?P<dots>(?: [.,]{8,16}){0,6}(?: [.,]{1,16})?) {1,80}"
     rf"(?:(?P<percent>[0-9]{{1,3}})% +)?(?P<rate>{NUMBER}[BKMGT])(?: (?P<eta>{_SPAN})|=(?P<elapsed>{_SPAN}))?"
 )
-_DOT = 1024  # bytes, in the default style, which alone has groups of ten
+_DOT = 1024  # bytes per dot in the default style, the only one with groups of ten dots
+
+
+_PERCENTAGE = re.compile(r"(?<![0-9])([0-9]{1,3})%$")
 
 
 def parse(line: str) -> Bar | None:
@@ -46,18 +49,10 @@ def parse(line: str) -> Bar | None:
     if found is None:
         return None
     head = head.rstrip()
-    percent = re.search(r"(?<![0-9])([0-9]{1,3})%$", head)
+    percent = _PERCENTAGE.search(head)
     name = head[: percent.start()].rstrip() if percent else head
-    return Bar(
-        description=name,
-        current=size(found["size"], binary=True),
-        unit="B",
-        percentage=float(percent[1]) if percent else None,
-        rate=_rate(found["rate"]),
-        elapsed=_time(found["elapsed"]),
-        remaining=_time(found["eta"]),
-        finished=found["elapsed"] is not None,
-    )
+    current, rate = size(found["size"], binary=True), _rate(found["rate"])
+    return _bar(name, current, percent[1] if percent else None, rate, found)
 
 
 def parse_dots(line: str) -> Bar | None:
@@ -68,22 +63,20 @@ def parse_dots(line: str) -> Bar | None:
     current = float(found["before"]) * 1024
     if max(map(len, dots.split()), default=0) == 10:
         current += sum(map(dots.count, ".,")) * _DOT
-    return Bar(
-        description="wget",  # so that all rows are one bar
-        current=current,
-        unit="B",
-        percentage=float(found["percent"]) if found["percent"] else None,
-        rate=size(found["rate"], binary=True),
-        elapsed=_time(found["elapsed"]),
-        remaining=_time(found["eta"]),
-        finished=found["elapsed"] is not None,
-    )
+    # All lines get the same description, so that they are one bar.
+    return _bar("wget", current, found["percent"], size(found["rate"], binary=True), found)
+
+
+def _bar(name: str, current: float, percent: str | None, rate: float | None, found: re.Match[str]) -> Bar:
+    percentage = float(percent) if percent else None
+    elapsed, remaining = _time(found["elapsed"]), _time(found["eta"])
+    return Bar(name, current, None, "B", percentage, rate, elapsed, remaining, elapsed is not None)
 
 
 def _rate(text: str) -> float | None:
     if text.startswith("-"):
         return None
-    if "b" in text:  # --report-speed=bits, the only unit of 1000
+    if "b" in text:  # --report-speed=bits; only these rates use powers of 1000
         return size(text.partition("/")[0]) / 8
     return size(text.partition("/")[0], binary=True)
 
@@ -92,5 +85,5 @@ def _time(text: str | None) -> float | None:
     return duration(text.replace(",", ".")) if text else None
 
 
-LIBRARY = Library("wget", parse, hint=r"[>+= \[]\] +[0-9]")
-DOTS = Library("wget-dots", parse_dots, hint=r"[0-9]K [., ]{8}", redrawn=False)
+LIBRARY = BarFormat("wget", parse, hint=r"\](?<=[>+= \[]\]) +[0-9]")
+DOTS = BarFormat("wget-dots", parse_dots, hint=r"K(?<=[0-9]K) [., ]{8}", redrawn=False)

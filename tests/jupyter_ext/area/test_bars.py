@@ -16,7 +16,7 @@ def _names(bars: Bars) -> list[str]:
     return [bar.get("bar", next(iter(bar.items()))) for bar in bars.json()]
 
 
-def test_bars_stay_in_order_of_first_sight_with_their_newest_state() -> None:
+def test_bars_stay_in_order_of_appearance_with_their_newest_state() -> None:
     bars = Bars()
     for name, current in (("outer", 0), ("inner", 0), ("outer", 1), ("inner", 5)):
         bars.update(_bar(name, current=current, total=10))
@@ -30,14 +30,14 @@ def test_bars_of_one_name_from_two_sources_are_two() -> None:
     assert _names(bars) == ["w1:tqdm-1", "w2:tqdm-1"]
 
 
-def test_names_that_differ_only_in_what_is_not_shown_are_two_to_the_page() -> None:
+def test_names_that_differ_in_control_characters_are_two_bars() -> None:
     bars = Bars()
     for name in ("a", "a\x01", "a\x02", "a\x01"):
         bars.update(_bar(name, current=1))
     assert _names(bars) == ["a", "a #2", "a #3"]
 
 
-def test_numbers_that_json_does_not_have_are_left_out() -> None:
+def test_numbers_outside_json_are_left_out() -> None:
     bars = Bars()
     for number in (10**400, -(10**400), float("inf"), float("nan")):
         fields = dict.fromkeys(("current", "total", "percentage", "rate", "elapsed", "remaining"), number)
@@ -52,7 +52,7 @@ def test_finished_bars_beyond_three_are_folded() -> None:
     for n in range(10):
         bars.update(_bar(f"b{n}", description=f"b{n}", finished=n != 0))
     assert _names(bars) == [("folded", 6), "b0", "b7", "b8", "b9"]
-    bars.update(_bar("b0", description="b0", finished=True))  # the first one to be seen, the last to finish
+    bars.update(_bar("b0", description="b0", finished=True))  # appeared first, finished last
     assert _names(bars) == [("folded", 7), "b0", "b8", "b9"]
 
 
@@ -66,7 +66,7 @@ def test_a_loop_within_a_loop_leaves_one_bar() -> None:
     assert _names(bars) == [("folded", 3), "t1", "i3"]
 
 
-def test_at_most_fifty_bars_are_told_and_a_thousand_kept() -> None:
+def test_at_most_fifty_bars_are_shown_and_a_thousand_kept() -> None:
     bars = Bars()
     for n in range(5000):
         bars.update(_bar(f"b{n}", description=f"b{n}", finished=n % 2 == 0))
@@ -76,7 +76,7 @@ def test_at_most_fifty_bars_are_told_and_a_thousand_kept() -> None:
     assert len(json.dumps(told)) < 64 << 10
 
 
-def test_it_is_known_whether_anything_changed_since_it_was_told() -> None:
+def test_changes_since_the_last_read_are_flagged() -> None:
     bars = Bars()
     assert not bars.changed
     bars.update(_bar("b"))
@@ -85,14 +85,14 @@ def test_it_is_known_whether_anything_changed_since_it_was_told() -> None:
     assert not bars.changed
 
 
-def test_numbers_that_json_does_not_have_are_none() -> None:
+def test_numbers_outside_json_are_null() -> None:
     bars = Bars()
     bars.update(_bar("b", current=float("nan"), total=float("inf"), percentage=250.0, rate=float("-inf")))
     (bar,) = bars.json()
     assert (bar["current"], bar["total"], bar["percentage"], bar["rate"]) == (None, None, 100.0, None)
 
 
-def test_descriptions_are_one_line_without_controls() -> None:
+def test_descriptions_are_one_line_without_control_characters() -> None:
     bars = Bars()
     bars.update(_bar("b", description="a\x1b[31m\n\x00b\ud800" + "x" * 10_000))
     (bar,) = bars.json()
@@ -124,7 +124,7 @@ def test_a_bar_in_words() -> None:
     assert bar_text({"folded": 1200}) == "1,200 finished"
 
 
-def test_a_bar_that_ends_before_its_end_says_that_it_stopped() -> None:
+def test_a_bar_that_ends_before_its_total_has_stopped() -> None:
     bars = Bars()
     bars.update(_bar("a", description="extract", percentage=99.6, finished=True))
     bars.update(_bar("b", description="load", percentage=40.0, elapsed=3, finished=True))
@@ -137,7 +137,7 @@ def test_a_bar_that_ends_before_its_end_says_that_it_stopped() -> None:
     assert [bar["finished"] for bar in bars.json()] == [True, True, True]
 
 
-def test_a_bar_without_an_end_of_its_own_ends_as_the_run_does() -> None:
+def test_an_unfinished_bar_ends_with_the_run() -> None:
     for success, said in ((True, "finished"), (False, "stopped")):
         bars = Bars()
         bars.update(_bar("before", description="before", current=7, finished=True))
@@ -153,7 +153,7 @@ def test_a_current_value_in_bytes_has_its_unit() -> None:
 
 
 @pytest.mark.parametrize("success", [True, False])
-def test_bars_that_were_wiped_away_while_the_run_went_on_are_counted_at_its_end(success: bool) -> None:
+def test_bars_wiped_during_the_run_are_counted_at_its_end(success: bool) -> None:
     bars = Bars()
     bars.update(_bar("outer", description="outer", percentage=50.0))
     for number in range(5):
@@ -162,12 +162,14 @@ def test_bars_that_were_wiped_away_while_the_run_went_on_are_counted_at_its_end(
         bars.update(_bar(f"i{number}", **inner, finished=True, wiped=True))
     assert _names(bars) == [("folded", 2), "outer", "i2", "i3", "i4"]
     assert not any(bar.get("stopped") for bar in bars.json())
-    bars.update(_bar("rich", library="rich", percentage=100.0, finished=True, wiped=True))  # it draws it anew
+    bars.update(
+        _bar("rich", library="rich", percentage=100.0, finished=True, wiped=True)
+    )  # rich draws it again
     bars.end(success)
     assert _names(bars) == [("folded", 5), "outer", "rich"]
 
 
-def test_a_bar_that_was_wiped_away_at_the_end_of_a_failed_run_has_stopped() -> None:
+def test_a_bar_wiped_at_the_end_of_a_failed_run_has_stopped() -> None:
     for success, left in ((True, [("folded", 1)]), (False, ["b"])):
         bars = Bars()
         bars.end(success)

@@ -32,7 +32,7 @@ def _rgb(text: str) -> Rgb:
 
 
 def _shown(css: str, text: Rgb, page: Rgb) -> tuple[Rgb, Rgb]:
-    """The colours of text and ground on a page, in a browser that knows `color-mix`."""
+    """Return the colours of text and background on a page, in a browser with `color-mix`."""
     ground = re.search(r"background-color:(#\w+)", css)
     mixed = re.search(r"color-mix\(in srgb,(#\w+) (\d+)%,currentColor\)", css)
     plain = re.search(r"(?:^|;)color:(#\w+)", css)
@@ -56,13 +56,13 @@ def test_every_style_is_legible_on_light_and_on_dark(text: Rgb, page: Rgb, words
 
 @given(words=_words)
 @settings(deadline=None)
-def test_without_mixing_a_colour_between_light_and_dark_is_left(words: str) -> None:
+def test_without_color_mix_a_medium_colour_is_used(words: str) -> None:
     plain = re.search(r"color:(#\w+);color:color-mix", css_of(words))
     if plain is not None:
         assert min(contrast(_rgb(plain[1]), page) for page in ((255, 255, 255), (0, 0, 0))) >= 4.0
 
 
-def test_text_on_a_ground_of_its_own_keeps_its_colour_where_it_can() -> None:
+def test_text_with_its_own_background_keeps_its_colour_if_legible() -> None:
     assert css_of("f#ffff00 g#000080") == "color:#ffff00;background-color:#000080"
     assert css_of("f#ffff00 g#ffffff") == "color:#000000;background-color:#ffffff"
     assert css_of("v") == "color:#ffffff;background-color:#444444"

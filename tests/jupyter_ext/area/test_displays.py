@@ -1,4 +1,4 @@
-"""Displays of a far side that is not to be trusted."""
+"""Displays of executions that are not trusted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_ext.area.displays import Displays, front_end_part, needs_front_end, safe_bundle, size_of
-from jupyter_ext.area.words import encodable_json
+from jupyter_ext.text import encodable_json
 from pyrepl_stream import DisplayMessage
 
 _PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(100)).decode()
@@ -37,7 +37,7 @@ def test_an_image_is_a_data_uri_with_its_size() -> None:
     }
 
 
-def test_svg_is_an_image_which_runs_no_script() -> None:
+def test_svg_is_shown_as_an_image_without_scripts() -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
     bundle = safe_bundle({"image/svg+xml": svg}, {})
     assert bundle["kind"] == "image"
@@ -47,7 +47,7 @@ def test_svg_is_an_image_which_runs_no_script() -> None:
 
 
 @pytest.mark.parametrize("content", ["not base64!", '"><script>', "AAA", {"a": 1}, None])
-def test_an_image_that_is_none_is_shown_as_its_text(content: object) -> None:
+def test_an_invalid_image_is_shown_as_its_text(content: object) -> None:
     assert safe_bundle({"image/png": content, "text/plain": "plot"}, {}) == {"kind": "text", "text": "plot"}
 
 
@@ -56,7 +56,7 @@ def test_an_image_that_is_none_is_shown_as_its_text(content: object) -> None:
     ["1 onerror=x", -1, 0, float("inf"), float("nan"), 10**9, 10**400, None, True and "9"],
     ids=lambda width: str(width)[:20],
 )
-def test_sizes_that_are_none_are_left_out(width: object) -> None:
+def test_invalid_sizes_are_left_out(width: object) -> None:
     assert "width" not in safe_bundle({"image/png": _PNG}, {"image/png": {"width": width}})
 
 
@@ -127,7 +127,7 @@ def test_nothing_of_hostile_html_runs_or_loads(html: str) -> None:
         assert word not in cleaned
 
 
-def test_tables_keep_what_makes_them_readable() -> None:
+def test_tables_keep_their_formatting() -> None:
     html = (
         '<table border="1" class="dataframe"><thead><tr style="text-align: right;"><th></th><th colspan="2">a</th>'
         '</tr></thead><tbody><tr><th scope="row">0</th><td style="background-color:#ff0000;color: rgb(1, 2, 3)">1</td>'
@@ -139,19 +139,19 @@ def test_tables_keep_what_makes_them_readable() -> None:
     assert "dataframe" not in cleaned
 
 
-def test_links_and_images_in_html_that_are_harmless_stay() -> None:
+def test_harmless_links_and_images_in_html_stay() -> None:
     cleaned = _html(f'<a href="https://example.org/">x</a><img src="data:image/png;base64,{_PNG}" alt="p">')
     assert 'href="https://example.org/"' in cleaned
     assert 'rel="noopener noreferrer"' in cleaned
     assert f'src="data:image/png;base64,{_PNG}"' in cleaned
 
 
-def test_html_of_which_nothing_is_left_is_shown_as_its_text() -> None:
+def test_html_without_allowed_elements_is_shown_as_its_text() -> None:
     bundle = safe_bundle({"text/html": "<script>1</script>", "text/plain": "Chart()"}, {})
     assert bundle == {"kind": "text", "text": "Chart()"}
 
 
-def test_html_that_closes_nothing_is_closed_where_it_means_to_be() -> None:
+def test_unclosed_html_is_closed_correctly() -> None:
     assert _html("<ul><li>a<li>b<ul><li>c</ul></ul>d") == (
         "<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul>d"
     )
@@ -178,7 +178,7 @@ def test_html_that_closes_nothing_is_closed_where_it_means_to_be() -> None:
     ],
     ids=lambda html: html[:20],
 )
-def test_html_that_takes_long_to_draw_is_shown_as_its_text(html: str) -> None:
+def test_html_that_is_slow_to_draw_is_shown_as_its_text(html: str) -> None:
     assert safe_bundle({"text/html": html, "text/plain": "text"}, {}) == {"kind": "text", "text": "text"}
     assert safe_bundle({"text/html": html}, {})["kind"] == "note"
 
@@ -194,7 +194,7 @@ def test_html_that_takes_long_to_draw_is_shown_as_its_text(html: str) -> None:
     ],
     ids=lambda html: html[:10],
 )
-def test_what_is_dropped_takes_no_time_to_be_dropped(html: str) -> None:
+def test_withheld_html_is_dropped_fast(html: str) -> None:
     assert len(safe_bundle({"text/html": html + "x", "text/plain": "text"}, {})["text"]) == 4
 
 
@@ -210,7 +210,7 @@ _pieces = st.sampled_from(
 )
 
 
-def test_what_has_no_end_tags_ends_where_the_parser_ends_it() -> None:
+def test_elements_without_end_tags_end_as_in_a_parser() -> None:
     table = "<table><thead><tr><th>a<th>b<tbody><tr><td>1<td><ul><li>2<li>3</table>after"
     row = "<tr><td>1</td><td><ul><li>2</li><li>3</li></ul></td></tr>"
     whole = f"<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>{row}</tbody></table>after"
@@ -218,7 +218,7 @@ def test_what_has_no_end_tags_ends_where_the_parser_ends_it() -> None:
     assert _html("<table><caption>c</caption><b>x</b><tr><td>1</table>") == (
         "<table><caption>c</caption><tbody><tr><td><b>x</b></td></tr><tr><td>1</td></tr></tbody></table>"
     )
-    assert _html("<pre>\n\n  x</pre>") == "<pre>\n\n  x</pre>"  # the page drops the first line end
+    assert _html("<pre>\n\n  x</pre>") == "<pre>\n\n  x</pre>"  # the page drops the first line feed
 
 
 @given(st.lists(_pieces, max_size=40).map("".join))
@@ -226,12 +226,12 @@ def test_what_has_no_end_tags_ends_where_the_parser_ends_it() -> None:
 @example("<a\thref='https://x/'><table><tr><td><a\thref='https://x/'>1</a></td><a\thref='https://x/'>2")
 @example("<dd><table><dt>")
 @example("<pre>\n\nx")
-def test_what_is_safe_stays_as_it_is(html: str) -> None:
+def test_safe_html_is_unchanged(html: str) -> None:
     cleaned = _html(html)
     assert _html(cleaned) == cleaned
 
 
-# -- what only the front end can draw ----------------------------------------------------------
+# -- displays for the front end ----------------------------------------------------------------
 
 
 _PLOTLY = "application/vnd.plotly.v1+json"
@@ -265,7 +265,7 @@ _CHART = {
         ({"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"}, False),
     ],
 )
-def test_what_only_the_front_end_can_draw_is_known(data: dict[str, Any], needed: bool) -> None:
+def test_displays_for_the_front_end_are_recognized(data: dict[str, Any], needed: bool) -> None:
     assert needs_front_end(data) is needed
     assert ("[shown below]" in safe_bundle(data, {}).get("text", "")) is needed
 
@@ -273,7 +273,7 @@ def test_what_only_the_front_end_can_draw_is_known(data: dict[str, Any], needed:
 @pytest.mark.parametrize(
     "data",
     [
-        {"application/geo+json": {"type": "Point"}},  # the front end fetches tiles of a map
+        {"application/geo+json": {"type": "Point"}},  # the front end loads tiles of a map
         {"application/vnd.bokehjs_exec.v0+json": ""},
         {"application/vnd.holoviews_exec.v0+json": ""},
         {"application/vnd.whatever.v1+json": {}},
@@ -290,25 +290,25 @@ def test_what_only_the_front_end_can_draw_is_known(data: dict[str, Any], needed:
         {_PLOTLY: {"data": [], "frames": [{"data": [{"type": "densitymapbox"}]}]}},
     ],
 )
-def test_what_may_run_or_load_something_is_not_published(data: dict[str, Any]) -> None:
+def test_displays_that_may_run_or_load_something_are_not_published(data: dict[str, Any]) -> None:
     data = {**data, "text/plain": "Chart()"}
     assert not needs_front_end(data)
     assert front_end_part(data) == {"text/plain": "Chart()"}
     assert safe_bundle(data, {}) == {"kind": "text", "text": "Chart()"}
 
 
-def test_what_is_published_for_the_front_end_has_nothing_beside_it_that_runs_scripts() -> None:
+def test_published_displays_have_no_type_that_runs_scripts() -> None:
     harmless = {_PLOTLY: _FIGURE, "image/png": "x", "text/latex": "x", "text/plain": "x"}
     others = ["text/html", "image/svg+xml", "text/markdown", "text/javascript", "application/javascript"]
     assert front_end_part({**harmless, **dict.fromkeys(others, "x")}) == harmless
 
 
-def test_markdown_is_shown_as_it_was_written() -> None:
+def test_markdown_is_shown_as_its_source() -> None:
     data = {"text/markdown": "# a *title*", "text/plain": "<IPython.core.display.Markdown object>"}
     assert safe_bundle(data, {}) == {"kind": "text", "text": "# a *title*"}
 
 
-def test_widgets_are_drawn_where_their_models_are() -> None:
+def test_only_widgets_of_this_kernel_are_drawn() -> None:
     data = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "IntSlider()"}
     assert needs_front_end(data, widgets=True)
     assert safe_bundle(data, {}) == {"kind": "text", "text": "IntSlider()"}
@@ -345,7 +345,7 @@ def test_the_oldest_displays_become_notes_when_there_are_too_many_bytes() -> Non
     assert set(displays.changed) == set(displays)
 
 
-def test_ids_of_two_sources_do_not_mix_and_say_nothing_of_the_far_side() -> None:
+def test_display_ids_of_two_sources_are_distinct_and_not_exposed() -> None:
     displays = Displays()
     names = [
         displays.put(DisplayMessage(data={"text/plain": "x"}, display_id='"><script>', source=source))
@@ -354,6 +354,6 @@ def test_ids_of_two_sources_do_not_mix_and_say_nothing_of_the_far_side() -> None
     assert names == [("d1", False), ("d2", False), ("d1", True)]
 
 
-def test_what_json_does_not_have_is_null_or_a_question_mark() -> None:
+def test_values_outside_json_become_null_or_a_question_mark() -> None:
     value = {"a\ud800": [1.5, float("nan"), float("inf"), ("b\udfff", True)]}
     assert encodable_json(value) == {"a?": [1.5, None, None, ["b?", True]]}

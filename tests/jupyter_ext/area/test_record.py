@@ -1,4 +1,4 @@
-"""What stays in the notebook: complete, small, and harmless whatever the far side printed."""
+"""The record in the notebook is complete, small, and harmless for any output."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from jupyter_ext.area.record import first_record, live_html, record
 from jupyter_ext.area.state import AreaState, Header
+from jupyter_ext.views.display_options import DisplayOptions
 from pyrepl_stream import (
     CompleteMessage,
     DisplayMessage,
@@ -49,7 +50,7 @@ _EVIL = [
 
 
 def told(messages: Iterable[Message], header: Header = _HEADER, **options: Any) -> AreaState:
-    state = AreaState(header, **options)
+    state = AreaState(header, DisplayOptions(**options))
     for sequence, message in enumerate(messages, 1):
         state.take(replace(message, execution_id="job", sequence=sequence, timestamp=1000.0 + sequence))
     return state
@@ -60,7 +61,7 @@ def out(data: str, source: str = "") -> OutputMessage:
 
 
 class Elements(HTMLParser):
-    """The elements, attributes and text of HTML; whether each element is closed where it should be."""
+    """A parser that collects elements, attributes and text, and checks that elements are closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -116,7 +117,7 @@ def assert_harmless(html: str) -> None:
 # -- the record --------------------------------------------------------------------------------
 
 
-def test_a_record_says_what_it_is_what_it_printed_and_how_it_ended() -> None:
+def test_a_record_has_a_title_the_output_and_the_end() -> None:
     text = record(told([out("one\n\x1b[31mtwo\x1b[0m\n"), ResultMessage(data={"text/plain": "42"}), _END]))[
         "text/plain"
     ]
@@ -143,13 +144,13 @@ def test_styles_are_inline_or_tags_and_links_lead_out() -> None:
     assert '<a href="https://example.org/?a&amp;b" target="_blank" rel="noopener noreferrer" ' in html
 
 
-def test_hidden_text_is_not_in_the_record() -> None:
+def test_a_record_has_no_hidden_text() -> None:
     bundle = record(told([out("\x1b[8msecret\x1b[0m shown\n")]))
     assert not any("secret" in form for form in bundle.values())
     assert all("shown" in form for form in bundle.values())
 
 
-def test_more_lines_than_a_record_has_are_counted_and_how_to_read_them_is_said() -> None:
+def test_omitted_lines_are_counted_with_the_way_to_read_them() -> None:
     state = told([out("".join(f"{n}\n" for n in range(25_000))), _END])
     text = record(state)["text/plain"].splitlines()
     assert text[1] == f"… 24,000 earlier lines are in the log: {_HOW}"
@@ -157,12 +158,12 @@ def test_more_lines_than_a_record_has_are_counted_and_how_to_read_them_is_said()
     assert record(state, lines=25_000)["text/plain"].splitlines()[1].startswith("… 15,000 earlier lines")
 
 
-def test_what_no_session_keeps_is_not_said_to_be_in_a_log() -> None:
+def test_omitted_lines_without_a_session_are_not_said_to_be_in_a_log() -> None:
     state = told([out("x\n" * 2000)], header=Header("thread:", "job"))
     assert record(state)["text/plain"].splitlines()[1] == "… 1,000 earlier lines are not kept here"
 
 
-def test_a_record_says_how_much_of_a_line_is_missing() -> None:
+def test_a_record_states_how_much_of_a_line_is_missing() -> None:
     state = told([out("z" * 5_000_000), _END])
     for kind in ("text/html", "text/plain"):
         assert "z" * 20_000 + " … 4,980,000 more characters" in record(state)[kind]
@@ -176,7 +177,7 @@ def test_a_record_of_long_or_coloured_lines_is_small() -> None:
         assert len(bundle["text/plain"].encode()) < 220_000
 
 
-def test_a_run_that_leaves_nothing_is_one_line() -> None:
+def test_a_run_without_output_has_a_record_of_one_line() -> None:
     bundle = record(told([_END]))
     line = "default/job in local: — for step in steps: [done, exit code 0, after 2.50 s]"
     assert bundle["text/plain"] == line
@@ -186,11 +187,13 @@ def test_a_run_that_leaves_nothing_is_one_line() -> None:
     assert len(record(told([ProgressMessage(bar="a"), _END]))["text/plain"].splitlines()) == 3
 
 
-def test_no_text_of_ours_is_where_mathjax_looks() -> None:
+def test_all_text_is_where_mathjax_does_not_look() -> None:
     header = Header("local:$a$", "$b$", command="for i in $(seq 3); do echo $i", how_to_read="attach $b$")
     bar = ProgressMessage(bar="a", description="cost $a_1$ \\(x\\)", percentage=50.0)
     messages = [out("$5 to $6\n" * 2000), DisplayMessage(data={"image/png": "AAAA" * (3 << 20)}), bar]
-    state = told([*messages, CompleteMessage(success=False, status="error", error="$x$", duration=1)], header=header)
+    state = told(
+        [*messages, CompleteMessage(success=False, status="error", error="$x$", duration=1)], header=header
+    )
     for html in (record(state)["text/html"], live_html(state, now=0.0), first_record(header)["text/html"]):
         assert "$" in html
         outside = re.sub(r"<pre[ >].*?</pre>", "", html, flags=re.DOTALL)
@@ -198,7 +201,7 @@ def test_no_text_of_ours_is_where_mathjax_looks() -> None:
 
 
 def test_the_rows_are_as_high_as_the_area_and_show_their_end() -> None:
-    html = record(told([out("x\n" * 100), _END]), height=3)["text/html"]
+    html = record(told([out("x\n" * 100), _END], height=3))["text/html"]
     assert "max-height:4.70em;overflow:auto;display:flex;flex-direction:column-reverse" in html
 
 
@@ -222,23 +225,23 @@ def _tqdm(name: str, done: int) -> str:
 
 
 def _nested(last: str) -> list[Message]:
-    """An outer bar and inner ones with `leave=False`, of which the end is never drawn; ``last``: what is written then."""
+    """Feed an outer bar and inner ones with `leave=False`, whose ends are not drawn, and then ``last``."""
     messages = [out(f"\r{_tqdm('outer', 0)}")]
     for done in (50, 100):
-        for inner in (0, 42 + done):  # the second is drawn at its end, by chance
+        for inner in (0, 42 + done):  # the second happens to be drawn at its end
             messages.append(out(f"\n\r{_tqdm('inner', min(inner, 100))}\x1b[A"))
         messages.append(out(f"\n\r{' ' * 70}\r\x1b[A\r{_tqdm('outer', done)}"))
     return [*messages, out(last)]
 
 
-def test_bars_that_do_not_stay_are_not_in_the_record_of_a_run_that_went_well() -> None:
+def test_transient_bars_are_not_in_the_record_of_a_successful_run() -> None:
     lines = record(told([*_nested("\n"), _END]))["text/plain"].splitlines()
     assert lines[1] == "2 finished"
     assert lines[2].startswith("outer: 100% | 100 of 100 it | ")
     assert len(lines) == 4
 
 
-def test_a_bar_that_a_break_left_says_where_it_stopped() -> None:
+def test_a_bar_left_by_a_break_shows_where_it_stopped() -> None:
     left = out(f"\r{_tqdm('left', 0)}\r{_tqdm('left', 44)}\n")
     lines = record(told([left, _END]))["text/plain"].splitlines()
     assert len(lines) == 3
@@ -246,7 +249,7 @@ def test_a_bar_that_a_break_left_says_where_it_stopped() -> None:
     assert lines[1].endswith(" | stopped after 0:01")
 
 
-def test_a_bar_that_does_not_stay_says_where_a_failed_run_stopped() -> None:
+def test_a_transient_bar_shows_where_a_failed_run_stopped() -> None:
     messages = _nested("")[:3]
     failed = CompleteMessage(success=False, status="error", duration=1)
     lines = record(told([*messages, out(f"\n\r{' ' * 70}\r\x1b[A"), failed]))["text/plain"].splitlines()
@@ -254,7 +257,7 @@ def test_a_bar_that_does_not_stay_says_where_a_failed_run_stopped() -> None:
     assert all(" | stopped after " in line for line in lines[1:-1])
 
 
-def test_displays_stand_in_their_place() -> None:
+def test_displays_are_at_their_places() -> None:
     plot = {"image/png": _PNG, "text/plain": "<Figure>"}
     table = {"text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "   a\n0  1"}
     state = told([out("before\n"), DisplayMessage(data=plot), DisplayMessage(data=table), out("after\n")])
@@ -265,7 +268,7 @@ def test_displays_stand_in_their_place() -> None:
     assert "before\n[<Figure>]\n   a\n0  1\nafter\n" in bundle["text/plain"]
 
 
-def test_displays_that_are_too_many_bytes_are_named_instead() -> None:
+def test_displays_that_are_too_large_are_named_instead() -> None:
     plot = {"image/png": "A" * (6 << 20), "text/plain": "<Figure>"}
     html = record(told([DisplayMessage(data=plot), DisplayMessage(data=plot)]))["text/html"]
     assert html.count("data:image/png") == 1
@@ -285,14 +288,17 @@ def test_lines_of_several_sources_name_theirs() -> None:
             "[failed, exit code 2, after 1.00 s, no]",
         ),
         (
-            CompleteMessage(success=False, status="lost", error="nobody saw it end"),
-            "[lost, nobody saw it end]",
+            CompleteMessage(success=False, status="lost", error="its host ended"),
+            "[lost, its host ended]",
         ),
         (CompleteMessage(success=False, status="interrupted", duration=61), "[interrupted, after 61.00 s]"),
-        (None, "[running when this was written, 7 bytes of output are missing, %remote_stream attach default/job shows how it went on]"),
+        (
+            None,
+            "[running when this was written, 7 bytes of output are missing, run %remote_stream attach default/job to see the rest]",
+        ),
     ],
 )
-def test_how_it_ended_is_the_last_line(end: CompleteMessage | None, said: str) -> None:
+def test_the_last_line_describes_the_end(end: CompleteMessage | None, said: str) -> None:
     messages = [end] if end is not None else [GapMessage(bytes=7, reason="?")]
     assert record(told(messages))["text/plain"].splitlines()[-1] == said
 
@@ -300,7 +306,7 @@ def test_how_it_ended_is_the_last_line(end: CompleteMessage | None, said: str) -
 # -- the first bundle and the live one ---------------------------------------------------------
 
 
-def test_the_first_bundle_names_the_execution_and_says_nothing_that_may_become_wrong() -> None:
+def test_the_first_bundle_has_nothing_that_can_become_wrong() -> None:
     bundle = first_record(_HEADER)
     for form in bundle.values():
         assert "default/job in local:" in form
@@ -311,7 +317,8 @@ def test_the_first_bundle_names_the_execution_and_says_nothing_that_may_become_w
 
 def test_live_html_is_the_last_rows_with_bars_and_the_time() -> None:
     state = told(
-        [out("".join(f"row {n}\n" for n in range(100))), ProgressMessage(bar="a", description="steps")]
+        [out("".join(f"row {n}\n" for n in range(100))), ProgressMessage(bar="a", description="steps")],
+        height=40,
     )
     html = live_html(state, now=1001.0 + 62)
     assert "row 59\n" not in html
@@ -327,7 +334,7 @@ def test_live_html_is_the_last_rows_with_bars_and_the_time() -> None:
 )
 def test_live_html_is_small_and_has_some_rows(line: str) -> None:
     bars = [ProgressMessage(bar=f"b{n}", description="<" * 10_000) for n in range(100)]
-    html = live_html(told([out(f"{line}\n" * 100), *bars]), now=0.0)
+    html = live_html(told([out(f"{line}\n" * 100), *bars], height=40), now=0.0)
     assert len(html.encode()) <= 32 << 10
     assert html.count("x") + html.count("&lt;") > 1000
 
@@ -379,7 +386,7 @@ _headers = st.builds(Header, target=_text, name=_text, job=_text, command=_text,
 
 @given(_messages, _headers)
 @settings(max_examples=150, deadline=None)
-def test_nothing_that_a_far_side_says_becomes_markup(messages: list[Message], header: Header) -> None:
+def test_hostile_output_does_not_become_markup(messages: list[Message], header: Header) -> None:
     state = told(messages, header=header, show_errors=True)
     state.note(_EVIL[0])
     for html in (record(state)["text/html"], first_record(header)["text/html"], live_html(state, now=0.0)):
@@ -392,10 +399,10 @@ def test_a_sanitizer_that_drops_all_styles_leaves_the_same_text() -> None:
     html = record(state)["text/html"]
     plain = nh3.clean(html, tags={"div", "pre", "span", "b"}, attributes={})
     texts = ["".join(Elements(form).texts).replace("\n", "") for form in (plain, html)]
-    assert texts[0] == texts[1]  # but for a line feed at the start of `pre`, which HTML leaves out
+    assert texts[0] == texts[1]  # except a line feed at the start of `pre`, which HTML drops
 
 
-def test_links_to_the_server_of_the_notebook_are_none() -> None:
+def test_relative_links_are_removed() -> None:
     html = "<a href='http:/lab/api/shutdown'>one</a>"
     osc = "\x1b]8;;http:/lab/api/shutdown\x07two\x1b]8;;\x07 \x1b]8;;https://example.org/\x07three\x1b]8;;\x07\n"
     written = record(told([DisplayMessage(data={"text/html": html}), out(osc)]))["text/html"]

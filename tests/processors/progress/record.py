@@ -22,7 +22,7 @@ from pathlib import Path
 from programs import tools
 
 from pyrepl_stream import run_process
-from pyrepl_stream.messages import OutputMessage
+from pyrepl_stream.runtime.messages import OutputMessage
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
@@ -31,7 +31,7 @@ TERM = "xterm-256color"
 
 @dataclass(frozen=True)
 class Recording:
-    """What is run, and for what.
+    """A command to record and its purpose.
 
     ``command`` is for the shell, without paths; ``PROGRAM.py ...`` runs a file of ``programs`` with this
     Python, ``python`` is this Python. ``version`` is a command that prints the tool's version, or the name of an

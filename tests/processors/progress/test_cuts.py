@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import recordings
 
-from pyrepl_stream.messages import CompleteMessage, Message, OutputMessage, ProgressMessage
 from pyrepl_stream.processors.progress import Progress
+from pyrepl_stream.runtime.messages import CompleteMessage, Message, OutputMessage, ProgressMessage
 
 Seen = tuple[str, list[ProgressMessage]]
 
@@ -123,7 +123,7 @@ def test_a_recording_has_these_bars_and_passes_this_text(name: str) -> None:
 
 
 @NAMES
-def test_the_first_and_the_last_state_of_each_bar_are_told_however_they_are_throttled(name: str) -> None:
+def test_the_first_and_the_last_state_of_each_bar_are_reported_in_spite_of_limits(name: str) -> None:
     text = recordings.read(name)
     processor = Progress(every_seconds=3600)
     messages = [*processor(OutputMessage("job", 1, data=text)), *processor(CompleteMessage("job", 2))]

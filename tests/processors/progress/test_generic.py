@@ -1,4 +1,4 @@
-"""Lines with a percentage that nobody else knows."""
+"""Lines with a percentage that no other format matches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from pyrepl_stream.processors.progress.generic import LIBRARY
         ("100% done", Bar("", percentage=100, doubtful=True)),
         ("build: 12% [34/280] 3.4s", Bar("build", percentage=12, doubtful=True)),
         ("pull ▕██  ▏ 45% ETA 3s", Bar("pull", percentage=45, doubtful=True)),
+        ("[download]  42.0% of 3.00MiB", Bar("download", percentage=42, doubtful=True)),
+        ("(L9) Buffered: 31 MiB => 45%", Bar("(L9) Buffered: 31 MiB", percentage=45, doubtful=True)),
         ("(45%) 3 of 7", Bar("", percentage=45, doubtful=True)),
+        ("| ####5    | 45%", Bar("", percentage=45, doubtful=True)),
+        ("Fit |####5    | 45%", Bar("Fit", percentage=45, doubtful=True)),
+        ("Fit |5        | 5%", Bar("Fit", percentage=5, doubtful=True)),
+        ("⠋ Loading 30%", Bar("Loading", percentage=30, doubtful=True)),
+        ("\\ Loading 30%", Bar("Loading", percentage=30, doubtful=True)),
+        ("| Loading 30%", Bar("Loading", percentage=30, doubtful=True)),
+        ("--fast 30%", Bar("--fast", percentage=30, doubtful=True)),
+        ("/tmp/x 30%", Bar("/tmp/x", percentage=30, doubtful=True)),
     ],
 )
 def test_a_line_says(line: str, bar: Bar) -> None:
@@ -27,5 +37,5 @@ def test_a_line_says(line: str, bar: Bar) -> None:
 @pytest.mark.parametrize(
     "line", ["", "%", "accuracy 93% on test", "101%", "CPU 10% memory 20%", "v1.50%", "x50%", "50%x"]
 )
-def test_other_lines_are_none_of_its(line: str) -> None:
+def test_other_lines_do_not_match(line: str) -> None:
     assert LIBRARY.parse(line) is None

@@ -31,5 +31,5 @@ def test_a_line_says(line: str, bar: Bar) -> None:
 
 
 @pytest.mark.parametrize("line", ["", START, f"40% {START}", f" 40% (2 of 5) |###   | {START} ETA:   0:00:0"])
-def test_other_lines_are_none_of_its(line: str) -> None:
+def test_other_lines_do_not_match(line: str) -> None:
     assert LIBRARY.parse(line) is None

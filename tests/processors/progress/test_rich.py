@@ -32,5 +32,5 @@ def test_a_line_says(line: str, bar: Bar) -> None:
 @pytest.mark.parametrize(
     "line", ["", f"┏{FULL}┳{FULL}┓", f"x {FULL} and more", f"x{FULL} 40%", f"{FULL}40%", "━━━ 40%", "40%"]
 )
-def test_other_lines_are_none_of_its(line: str) -> None:
+def test_other_lines_do_not_match(line: str) -> None:
     assert LIBRARY.parse(line) is None

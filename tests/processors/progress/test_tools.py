@@ -1,4 +1,4 @@
-"""Bars of command line tools: the recordings of the real ones, forms of other versions, and text that is none."""
+"""Bars of command line tools: recordings of real ones, forms of other versions, and other text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from support import recordings
 
 from pyrepl_stream.processors.progress import curl, docker, git, npm, pip, rsync, wget
-from pyrepl_stream.processors.progress.bar import Bar, Library
+from pyrepl_stream.processors.progress.bar import Bar, BarFormat
 
 LIBRARIES = [*(tool.LIBRARY for tool in (pip, curl, wget, rsync, git, npm, docker)), wget.DOTS]
 BY_RECORDING = {
@@ -56,11 +56,11 @@ def bars(name: str) -> list[Bar]:
 
 
 def texts(name: str) -> list[str]:
-    """The lines of a recording that are none."""
+    """Return the lines of a recording that are not bars."""
     return [line for line in lines(name) if not BY_RECORDING[name].parse(line)]
 
 
-def check_cuts(library: Library, line: str) -> None:
+def check_cuts(library: BarFormat, line: str) -> None:
     whole = library.parse(line)
     for end in range(len(line)):
         cut = library.parse(line[:end].rstrip())
@@ -500,7 +500,7 @@ def test_docker(name: str) -> None:
         ),
     ],
 )
-def test_a_form_of_another_version_is_known(library: Library, line: str, bar: Bar | None) -> None:
+def test_a_form_of_another_version_is_known(library: BarFormat, line: str, bar: Bar | None) -> None:
     parsed = library.parse(line)
     if parsed is None or bar is None:
         assert parsed is bar
@@ -512,7 +512,7 @@ def test_a_form_of_another_version_is_known(library: Library, line: str, bar: Ba
     check_cuts(library, line)
 
 
-# -- what is none -------------------------------------------------------------------------------
+# -- other text ---------------------------------------------------------------------------------
 
 TEXT = """\
 accuracy 93% on test
@@ -577,7 +577,7 @@ Progress is slow today
 
 
 @pytest.mark.parametrize("line", TEXT.splitlines())
-def test_other_text_is_no_bar(line: str) -> None:
+def test_other_text_is_not_a_bar(line: str) -> None:
     assert [library.name for library in LIBRARIES if library.parse(line)] == []
 
 
@@ -626,7 +626,7 @@ STARTS = (
 
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
-def test_no_line_makes_a_parser_slow(library: Library) -> None:
+def test_no_line_makes_a_parser_slow(library: BarFormat) -> None:
     """Lines ten times as long as those that it gets, so that what is quadratic takes many seconds."""
     hint = re.compile(library.hint)
     for start in STARTS:

@@ -60,7 +60,8 @@ def test_a_line_that_was_too_wide_says_what_is_left_and_is_doubted() -> None:
         "step 3 [00:12, ok]",
         "job [00:00<00:01, 5 of 6]",
         "100%|####| done [00:00<00:00, 1.00it/s]",
+        "  0%|          | 0/3 [00:00<?, ?it/s, loss=0]INFO loss [0.5]",
     ],
 )
-def test_other_lines_are_none_of_its(text: str) -> None:
+def test_other_lines_do_not_match(text: str) -> None:
     assert LIBRARY.parse(text) is None

@@ -122,7 +122,7 @@ def test_a_share_is_known_where_both_numbers_are() -> None:
 
 
 @given(st.from_regex(f"(?:{SIZE}|{RATE}|{DURATION})", fullmatch=True))
-def test_whatever_fits_is_a_finite_number_or_unknown(text: str) -> None:
+def test_matching_text_is_a_finite_number_or_unknown(text: str) -> None:
     values = [
         size(text) if re.fullmatch(SIZE, text) else None,
         rate(text)[0] if re.fullmatch(RATE, text) else None,

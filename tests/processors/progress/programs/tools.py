@@ -1,4 +1,4 @@
-"""What the tools get to work on: made-up files, packages and repositories, served slowly on 127.0.0.1."""
+"""Input for the tools: made-up files, packages and repositories, served slowly on 127.0.0.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An outer bar that stays, and inner ones that do not; lines printed above them and behind them."""
+"""An outer bar that stays, and inner ones that do not; lines printed above them and after them."""
 
 from tqdm import tqdm, trange
 

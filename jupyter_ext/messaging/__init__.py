@@ -1,0 +1,1 @@
+"""Messages of the kernel: publishing, parent headers, interrupts, display updates."""

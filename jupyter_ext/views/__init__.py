@@ -1,0 +1,1 @@
+"""Renderers of messages, and the loop that feeds them."""

@@ -1,0 +1,247 @@
+"""Event loops, each in its own daemon thread.
+
+On a kernel's loop, nothing would run until the cell has ended. So the engine has its own loop, one per
+process, and top-level ``await`` runs on another, one per session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures.thread  # noqa: F401 - registers its call at the exit, before the one below
+import contextlib
+import contextvars
+import heapq
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
+
+from ..clock import monotonic
+
+__all__ = (
+    "LoopThread",
+    "UserLoop",
+    "engine_loop",
+    "hidden_loop",
+    "process_is_leaving",
+    "runs_event_loop",
+    "shown_loop",
+)
+
+_shown = threading.local()  # `loop`: the loop that is shown to the thread's code
+
+
+def runs_event_loop() -> bool:
+    """Return True when the calling thread runs an event loop, which must not be blocked."""
+    if asyncio._get_running_loop() is not getattr(_shown, "loop", None):
+        return True
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+@contextlib.contextmanager
+def shown_loop(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let the code inside the block find ``loop`` running, so that it can create tasks without ``await``."""
+    _shown.loop = loop
+    asyncio._set_running_loop(loop)
+    try:
+        yield
+    finally:
+        _shown.loop = None
+        asyncio._set_running_loop(None)
+
+
+@contextlib.contextmanager
+def hidden_loop() -> Iterator[None]:
+    """Let a loop run inside the block, even inside a block of :func:`shown_loop`."""
+    loop = getattr(_shown, "loop", None)
+    if loop is None or asyncio._get_running_loop() is not loop:
+        yield
+        return
+    _shown.loop = None
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        _shown.loop = loop
+        asyncio._set_running_loop(loop)
+
+
+if sys.platform == "win32":
+    _Loop = asyncio.ProactorEventLoop
+else:
+    _Loop = asyncio.SelectorEventLoop
+
+
+class UserLoop(_Loop):
+    """The loop of a session, which runs in a thread of its own.
+
+    It can be shown to code in another thread. What this code schedules begins when the code has ended, as in
+    a kernel, where both are in one thread.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: dict[int, list[asyncio.Handle]] = {}  # what code has scheduled, by its thread
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the loop to the code inside the block."""
+        held = self._held[threading.get_ident()] = []
+        try:
+            with shown_loop(self):
+                yield
+        finally:
+            del self._held[threading.get_ident()]
+            with contextlib.suppress(RuntimeError):  # the session was closed
+                self.call_soon_threadsafe(self._begin, held)
+
+    def call_soon(  # type: ignore[override]  # typeshed's has a TypeVarTuple, which Python 3.9 lacks
+        self, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        """See :meth:`asyncio.loop.call_soon`."""
+        held = self._held.get(threading.get_ident())
+        if held is None:
+            return super().call_soon(callback, *args, context=context)
+        held.append(asyncio.Handle(callback, args, self, context))
+        return held[-1]
+
+    def call_at(  # type: ignore[override]  # as above
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """See :meth:`asyncio.loop.call_at`."""
+        held = self._held.get(threading.get_ident())
+        if held is None:
+            return super().call_at(when, callback, *args, context=context)
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        held.append(timer)
+        return timer
+
+    def _begin(self, held: list[asyncio.Handle]) -> None:
+        for handle in held:
+            if isinstance(handle, asyncio.TimerHandle):
+                heapq.heappush(self._scheduled, handle)  # type: ignore[attr-defined]
+                handle._scheduled = True  # type: ignore[attr-defined]
+            else:
+                self._ready.append(handle)  # type: ignore[attr-defined]
+
+
+class LoopThread:
+    """A thread that runs an event loop until :meth:`stop`."""
+
+    def __init__(
+        self, name: str, make: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    ) -> None:
+        self.loop = make()
+        self.loop.time = monotonic  # type: ignore[method-assign]
+        # The threads of user code share the GIL, so a callback that takes long need not be slow itself.
+        self.loop.slow_callback_duration = float("inf")
+        self.on_failure: Callable[[BaseException], object] = lambda exc: None
+        """Called in the thread with the exception when the loop itself fails."""
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        _running.append(self)
+        # An empty context: the loop belongs to no execution, even if one of them starts it.
+        contextvars.Context().run(self._thread.start)
+
+    @property
+    def ident(self) -> int:
+        """The identifier of the thread."""
+        assert self._thread.ident is not None
+        return self._thread.ident
+
+    def call(self, function: Callable[..., Any], *args: Any) -> bool:
+        """Schedule a call on the loop; return False if it is closed. May be called from any thread."""
+        try:
+            self.loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:  # closed, at the end of the process
+            return False
+        return True
+
+    def is_idle(self) -> bool:
+        """Return True if the loop has no tasks and no timers. Its own thread may change that at any time."""
+        timers = getattr(self.loop, "_scheduled", ())  # private; not every loop has it
+        return not asyncio.all_tasks(self.loop) and not timers
+
+    def stop(self, timeout: float = 0.0) -> None:
+        """Stop the loop. Wait at most ``timeout`` seconds for its thread, since user code may block it."""
+        self._stopping = True
+        if self.call(self.loop.stop) and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            while not self._stopping:
+                try:
+                    self.loop.run_forever()
+                except (KeyboardInterrupt, SystemExit):
+                    continue  # meant for a task that had just ended: the loop continues
+            self._cancel_all()
+        except BaseException as exc:  # for example, user code has closed the loop's descriptors
+            self.on_failure(exc)
+            raise
+        finally:
+            self.loop.close()
+            _running.remove(self)
+
+    def _cancel_all(self) -> None:
+        """Cancel all tasks and wait for them, as ``asyncio.run`` does, so that each runs its ``finally``."""
+        try:
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        except (KeyboardInterrupt, SystemExit):
+            pass  # user code ended its own clean-up
+
+
+_running: list[LoopThread] = []
+_engine: Optional[LoopThread] = None
+_engine_lock = threading.Lock()  # guards _engine, so that simultaneous first calls share one loop
+
+
+def engine_loop() -> LoopThread:
+    """Return the one engine loop of the process. It starts on first use and ends with the process."""
+    global _engine
+    with _engine_lock:
+        if _engine is None:
+            _engine = LoopThread("pyrepl-stream engine")
+        return _engine
+
+
+def _stop_all() -> None:
+    for thread in list(_running):
+        thread.stop(0.2)
+
+
+def _forget() -> None:
+    """Forget the loops in a forked child, which does not have their threads."""
+    global _engine, _engine_lock
+    _engine = None
+    _engine_lock = threading.Lock()
+    _running.clear()
+
+
+_leaving = False
+
+
+def process_is_leaving() -> bool:
+    """Return True when the process is about to end, and no thread may wait any more."""
+    return _leaving
+
+
+def _leave() -> None:
+    global _leaving
+    _leaving = True
+
+
+atexit.register(_stop_all)
+# Called before `concurrent.futures` joins its workers, which may wait for a reader. `atexit` is too late.
+threading._register_atexit(_leave)  # type: ignore[attr-defined]  # private; exists since Python 3.9
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

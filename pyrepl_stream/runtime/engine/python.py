@@ -1,0 +1,304 @@
+"""Runs Python code for an execution: in its own thread, or as a task if it has top-level ``await``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import ctypes
+import functools
+import os
+import sys
+import threading
+from typing import Any, Callable, Optional
+
+from ..messages import CompleteMessage, ErrorMessage, ResultMessage
+from .context import current
+from .flow import SLOW_TICK
+from .formats import Bundle, describe, ending_message, mime_bundle
+from .interpreter import Interpreter, Program
+from .loop import LoopThread, UserLoop
+from .routing import bound, unbind
+from .run import Run
+
+__all__ = ("PythonRunner", "end_of", "failed", "raise_in", "emit_result")
+
+_INTERRUPT_GRACE = 1.0  # seconds after which interrupted code is abandoned
+_KILL_GRACE = 0.1  # seconds after which killed code is abandoned
+
+
+class PythonRunner:
+    """Runs code in a namespace.
+
+    An interrupt is an asynchronous KeyboardInterrupt: it is raised at the next Python instruction of the
+    thread, so not inside ``time.sleep`` or C code. Code that awaits is cancelled instead.
+    """
+
+    _run: Run  # set by `start`
+    _program: Program  # set once the code is compiled
+
+    def __init__(
+        self,
+        code: str,
+        interpreter: Interpreter,
+        user_loop: Callable[[], LoopThread],
+        *,
+        shows_loop: bool = False,
+        retire: Callable[[LoopThread], None] = LoopThread.stop,
+    ) -> None:
+        """Prepare to run ``code``.
+
+        Args:
+            code: Python source.
+            interpreter: Compiles the code and runs it in a namespace.
+            user_loop: Returns the loop on which top-level ``await`` runs.
+            shows_loop: Code that does not await finds this loop running.
+            retire: Called with a loop that the code has blocked for good; later code needs another loop.
+        """
+        self._code = code
+        self._interpreter = interpreter
+        self._number = interpreter.number()
+        self._user_loop = user_loop
+        self._shows_loop = shows_loop
+        self._retire = retire
+        # The thread in which an interrupt is raised; None while it would hit the compiler.
+        self._thread: Optional[int] = None
+        self._loop: Optional[LoopThread] = None
+        self._shown: Optional[asyncio.AbstractEventLoop] = None  # to code that does not await
+        self._task: Optional[asyncio.Task[None]] = None
+        self._interrupted = False  # an interrupt was sent: code that has not begun must not begin
+        self._task_done = False  # the task has run the code: an interrupt would hit other code
+        self._cancel_reached = False  # the loop has reached the cancellation
+        self._thread_done = False  # the thread has run the code: an interrupt would hit other code
+        self._ended = False
+        # Released when the end has been handled. An interrupt cannot leave a plain lock in an invalid state.
+        self._end_known = threading.Lock()
+        self._end_known.acquire()
+
+    # -- called in the engine's thread -------------------------------------------------------
+
+    def start(self, run: Run) -> None:
+        """Start the thread of the code."""
+        self._run = run
+        if self._shows_loop:
+            self._shown = self._user_loop().loop
+        thread = threading.Thread(target=self._main, name=f"execution {run.id}", daemon=True)
+        # An empty context: an execution that is started by another one is not part of that one.
+        contextvars.Context().run(thread.start)
+
+    def stop(self, *, force: bool) -> float:
+        """Interrupt the code. Return the seconds after which it is abandoned."""
+        if not self._ended:
+            self._interrupt()
+        return _KILL_GRACE if force else _INTERRUPT_GRACE
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        if self._loop is not None:
+            self._cancel_reached = False
+            self._loop.call(self._cancel)
+            self._run.engine.loop.call_later(SLOW_TICK, self._interrupt_loop)
+        elif self._thread is not None and not self._thread_done:
+            raise_in(self._thread, KeyboardInterrupt)
+            self._run.wake()
+
+    def ended(self) -> None:
+        """Allow the thread that runs the code to end."""
+        if self._loop is not None:
+            self._loop.call(self._cancel)  # if the thread was interrupted after the hand-over
+        if not self._ended:
+            self._ended = True
+            self._end_known.release()
+
+    def abandoned(self) -> str:
+        """Retire the loop if the code blocks it. Return the text of the warning."""
+        if self._loop is not None and not self._cancel_reached:
+            self._retire(self._loop)
+        return (
+            "the code does not react to the interrupt (it sleeps, or is in C code): "
+            "it continues in the background"
+        )
+
+    def _hand_over(self, run: Run) -> None:
+        """Run code that awaits as a task of the session's loop."""
+        if self._ended or run.done:
+            return
+        if self._interrupted:  # before there was code to interrupt
+            run.finished(end_of(KeyboardInterrupt()))
+            return
+        self._loop = self._user_loop()
+        context = contextvars.Context()
+        context.run(current.set, run)
+        self._loop.call(context.run, self._begin, run)
+
+    def _interrupt_loop(self) -> None:
+        """Interrupt the loop's thread, if it is running our task and has not reached the cancellation."""
+        if self._ended or self._cancel_reached or self._loop is None:
+            return
+        if asyncio.current_task(self._loop.loop) is self._task and not self._task_done:
+            raise_in(self._loop.ident, KeyboardInterrupt)
+            self._run.wake()
+
+    # -- called in the thread of the code ----------------------------------------------------
+
+    def _main(self) -> None:
+        run = self._run
+        process = os.getpid()
+        complete: Optional[CompleteMessage] = None
+        try:
+            try:
+                with bound(run):
+                    complete = self._execute(run)
+                if complete is None:
+                    # Done in the engine: an interrupt of this thread must not hit the creation of a loop.
+                    run.engine.call(self._hand_over, run)
+                    return
+            except BaseException as exc:  # an interrupt that was raised in frames of this package
+                complete = complete or end_of(exc)
+            if os.getpid() != process:
+                os._exit(0)  # a forked child has reached the end of the code; the execution is the parent's
+            self._leave(run, complete)
+        except KeyboardInterrupt:  # raised on the way to `_leave`; at most one can be
+            self._leave(run, complete or end_of(KeyboardInterrupt()))
+
+    def _leave(self, run: Run, complete: CompleteMessage) -> None:
+        """Report the end. Return when no further interrupt can be sent, and none is pending.
+
+        A pending interrupt is raised and caught here: CPython has no call that revokes it completely.
+        """
+        while True:
+            try:
+                self._thread_done = True
+                unbind(run)
+                run.finished(complete)
+                while not self._ended:
+                    self._end_known.acquire()
+                _take_pending()
+                return
+            except KeyboardInterrupt:
+                continue
+
+    def _execute(self, run: Run) -> Optional[CompleteMessage]:
+        """Compile and run the code. Return `complete`; or None, without running it, if the code awaits."""
+        try:
+            program = self._program = self._interpreter.compile_cell(self._code, self._number)
+            if program.is_async:
+                return None
+            self._thread = threading.get_ident()
+            if self._interrupted:  # before there was code to interrupt
+                raise KeyboardInterrupt
+            with self._shown.shown() if isinstance(self._shown, UserLoop) else contextlib.nullcontext():
+                self._emit_result(run, self._interpreter.run(program))
+        except BaseException as exc:
+            return self._failed(run, exc)
+        return CompleteMessage(success=True)
+
+    # -- called in the thread of the session's loop ------------------------------------------
+
+    def _begin(self, run: Run) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._await(run))
+        self._task.add_done_callback(functools.partial(_unless_begun, run))
+        if self._cancel_reached:  # the cancellation came first
+            self._task.cancel()
+
+    def _cancel(self) -> None:
+        self._cancel_reached = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _await(self, run: Run) -> None:
+        try:
+            value = await self._interpreter.run_async(self._program)
+            self._task_done = True
+            self._emit_result(run, value)
+            complete = CompleteMessage(success=True)
+        except asyncio.CancelledError as exc:
+            self._task_done = True
+            complete = self._failed(run, KeyboardInterrupt().with_traceback(exc.__traceback__))
+        except BaseException as exc:
+            self._task_done = True
+            complete = self._failed(run, exc)
+        run.finished(complete)
+
+    def _emit_result(self, run: Run, value: Any) -> None:
+        if value is not None:
+            self._interpreter.show(self._program, value, functools.partial(emit_bundle, run))
+
+    def _failed(self, run: Run, exc: BaseException) -> CompleteMessage:
+        return failed(run, exc, self._interpreter.error)
+
+
+def _unless_begun(run: Run, task: asyncio.Task[None]) -> None:
+    """Report the end of a task that was cancelled before its first step, so that its ``except`` never ran."""
+    if task.cancelled():
+        run.finished(end_of(KeyboardInterrupt()))
+
+
+def emit_result(run: Run, value: Any) -> None:
+    """Emit the value of the last expression as the result, unless it is None."""
+    if value is not None:
+        emit_bundle(run, mime_bundle(value))
+
+
+def emit_bundle(run: Run, bundle: Bundle) -> None:
+    """Emit the forms of the value of the last expression, unless the value has displayed itself."""
+    data, metadata = bundle
+    if data:
+        run.emit(ResultMessage(data=data, metadata=metadata))
+
+
+def failed(
+    run: Run, exc: BaseException, message_of: Callable[[BaseException], ErrorMessage] = ending_message
+) -> CompleteMessage:
+    """Emit the exception that ended the code, unless it is an exit without an error. Return `complete`."""
+    complete = end_of(exc)
+    if not complete.success:
+        run.emit(message_of(exc))
+    return complete
+
+
+def end_of(exc: BaseException) -> CompleteMessage:
+    """Return the `complete` message of code that ``exc`` has ended."""
+    name, value = describe(exc)
+    error = f"{name}: {value}" if value else name
+    if isinstance(exc, SystemExit):
+        # As the interpreter does: None means 0, a number means itself, anything else means 1.
+        code = exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
+        if code == 0:
+            return CompleteMessage(success=True, exit_code=0)
+        return CompleteMessage(status="error", exit_code=code, error=error)
+    if isinstance(exc, KeyboardInterrupt):
+        return CompleteMessage(status="interrupted", error=error)
+    return CompleteMessage(status="error", error=error)
+
+
+def raise_in(thread: int, exception: type[BaseException]) -> None:
+    """Raise ``exception`` in another thread, at its next Python instruction.
+
+    Before Python 3.13, all threads share one flag for pending exceptions. It is cleared when any thread takes
+    an exception, and set again when a thread that has one gets the GIL. A blocked thread would leave it set,
+    and CPython 3.11 then never gets past a traced instruction, in any thread. So the calling thread gets and
+    takes an exception too, which clears the flag.
+    """
+    threads = [ctypes.c_ulong(thread)]
+    exceptions = [ctypes.py_object(exception)]
+    if sys.version_info < (3, 13):
+        threads.append(ctypes.c_ulong(threading.get_ident()))
+        exceptions.append(ctypes.py_object(_Taken))
+    set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    try:
+        # A single call into C code sets both, since this thread may be traced too.
+        list(map(set_exception, threads, exceptions))
+        _take_pending()
+    except _Taken:
+        pass
+
+
+def _take_pending() -> None:
+    """Let the interpreter raise a pending exception of this thread, as it does at each backward jump."""
+    for _ in range(2):
+        pass
+
+
+class _Taken(BaseException):
+    """Raised and caught by :func:`raise_in`."""

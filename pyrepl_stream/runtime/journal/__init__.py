@@ -1,0 +1,1 @@
+"""Journals: in memory (``memory``), and on disk as a spool (``spool``)."""

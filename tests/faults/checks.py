@@ -1,0 +1,138 @@
+"""Checks of what was seen of an execution: they must hold under all faults."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pyrepl_stream import CompleteMessage, GapMessage, Message, OutputMessage, StreamType
+
+__all__ = ("Job", "violations")
+
+ALLOWED = {  # what may have ended an execution as this status
+    "error": {"kill worker", "stop worker"},
+    "interrupted": {"interrupt"},
+    "killed": {"kill", "close", "kill worker"},
+    "lost": {"kill host", "stop host", "remove runtime directory"},
+}
+
+
+@dataclass
+class Job:
+    """One execution: what it was to write, what was done to it, and what was seen of it.
+
+    Attributes:
+        id: Its execution id.
+        writers: Its streams, and the names of their writers: each writes ``NAME 0``, ``NAME 1``, ... as lines.
+        lines: The number of lines of each writer.
+        runs: How often its code was to run: 1, and 1 for each time that it was replaced afresh.
+        ledger: The words that its code appended to a file: `begin` at its start, `end` as its last act.
+        faults: The kinds of faults that hit it or its session while it was not known to have ended.
+        record: Its messages from first to last, read after the faults.
+        views: What each client received, in its order.
+    """
+
+    id: str
+    writers: dict[StreamType, Sequence[str]]
+    lines: int
+    runs: int = 1
+    ledger: list[str] = field(default_factory=list)
+    faults: set[str] = field(default_factory=set)
+    record: list[Message] = field(default_factory=list)
+    views: list[list[Message]] = field(default_factory=list)
+
+    def replace(self) -> None:
+        """Note that the code runs again under the same id: what was seen before is of another run."""
+        self.runs += 1
+        self.views.clear()
+
+    def add_view(self, view: list[Message], run: int) -> None:
+        """Add what a client received that began to read while the code ran for the ``run``-th time."""
+        if run == self.runs:
+            self.views.append(view)
+
+
+def violations(job: Job) -> list[str]:
+    """Return what is wrong with an execution, one sentence each; none if all holds."""
+    found = [*_numbers(job.record), *_end(job), *_text(job), *_ledger(job)]
+    for view in job.views:
+        found += _view(view, job.record)
+    return [f"{job.id}: {text}" for text in found]
+
+
+def _numbers(messages: Iterable[Message]) -> Iterable[str]:
+    expected = 1
+    for message in messages:
+        if message.span_start != expected:
+            yield f"number {message.span_start} where {expected} was expected"
+        expected = message.sequence + 1
+
+
+def _end(job: Job) -> Iterable[str]:
+    ends = [message for message in job.record if isinstance(message, CompleteMessage)]
+    if len(ends) != 1:
+        yield f"{len(ends)} `complete` messages"
+        return
+    status = ends[0].status
+    if ends[0].success != (status == "ok"):
+        yield f"success is {ends[0].success} though the status is {status}"
+    if status == "ok" and job.ledger[-1:] != ["end"]:
+        yield "reported as a success, but the code did not reach its end"
+    if status != "ok" and not ALLOWED.get(status, set()) & job.faults:
+        yield f"ended as {status} after {', '.join(sorted(job.faults)) or 'no fault'}"
+
+
+def _text(job: Job) -> Iterable[str]:
+    outputs = [message for message in job.record if isinstance(message, OutputMessage)]
+    gaps = [message for message in job.record if isinstance(message, GapMessage)]
+    end = next((message for message in job.record if isinstance(message, CompleteMessage)), None)
+    for stream, names in job.writers.items():
+        text = "".join(message.text for message in outputs if message.stream is stream)
+        whole = text.split("\n")
+        if whole[-1] and end is not None and end.success:
+            yield f"{stream.value} ends within a line"
+        seen: dict[str, list[int]] = {name: [] for name in names}
+        for line in whole[:-1]:
+            name, number, *_ = *line.split(" "), "", ""
+            if name in seen and number.isdigit():
+                seen[name].append(int(number))
+            elif not gaps:
+                yield f"{stream.value} has the line {line!r}"
+        for name, numbers in seen.items():
+            if gaps:
+                if any(a >= b for a, b in zip(numbers, numbers[1:], strict=False)):
+                    yield f"lines of {name} are doubled or out of order"
+            elif numbers != list(range(len(numbers))):
+                yield f"lines of {name} are missing, doubled or out of order"
+            elif end is not None and end.success and len(numbers) != job.lines:
+                yield f"{len(numbers)} of {job.lines} lines of {name}, without a gap"
+
+
+def _ledger(job: Job) -> Iterable[str]:
+    counts = Counter(job.ledger)
+    if counts["begin"] > job.runs:
+        yield f"the code began {counts['begin']} times, but was to run {job.runs} times"
+
+
+def _view(view: Sequence[Message], record: Sequence[Message]) -> Iterable[str]:
+    """Check that a client received messages of the record, each once and in order, and none left out."""
+    yield from _in_order(view)
+    recorded = {message.sequence: message for message in record}
+    for message in view:
+        if isinstance(message, GapMessage):
+            continue  # what a client missed may still be in the record, and the other way round
+        if message.sequence not in recorded:
+            if not any(
+                isinstance(gap, GapMessage) and gap.span_start <= message.sequence <= gap.sequence
+                for gap in record
+            ):
+                yield f"a client received message {message.sequence}, which is not in the record"
+        elif recorded[message.sequence] != message and not isinstance(recorded[message.sequence], GapMessage):
+            yield f"a client received another message {message.sequence} than the record has"
+
+
+def _in_order(view: Sequence[Message]) -> Iterable[str]:
+    for before, message in zip(view, view[1:], strict=False):
+        if message.span_start != before.sequence + 1:
+            yield f"a client received {message.span_start} after {before.sequence}"

@@ -1,0 +1,126 @@
+"""The test suites of libraries have in a session the counts that they have in a kernel, or in plain Python.
+
+Only in the soak: their source distributions are downloaded. Those of rich and loguru are without their tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.kernels import kernel
+from support.sessions import isolated
+
+from pyrepl_stream import InputRequestMessage, connect
+
+_LIMIT = 900.0  # seconds
+# The arguments of pytest in the source distribution of the version that is installed: without the tests
+# that measure time, and those that their project runs apart.
+SUITES = {
+    "tqdm": ["tests", "--ignore=tests/tests_perf.py"],
+    "click": ["tests", "-m", "not stress"],
+    "pytest": ["testing/code", "testing/io", "testing/test_monkeypatch.py", "testing/test_warnings.py"],
+}
+_PROGRAM = """
+import json, os, sys
+os.chdir({folder!r})
+sys.argv = ["pytest"]
+import pytest
+class FidelityCounts:
+    def __init__(self):
+        self.outcomes = {{}}
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes[report.nodeid] = report.outcome
+counts = FidelityCounts()
+pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:xdist",
+    "--override-ini=addopts=", "--import-mode=prepend", *{paths!r}], plugins=[counts])
+with open({result!r}, "w") as file:
+    json.dump(counts.outcomes, file)
+"""
+_IN_SESSION = """
+from pyrepl_stream import InputRequestMessage, Session
+with Session() as session:
+    execution = session.execute({program!r})
+    for message in execution:
+        if isinstance(message, InputRequestMessage):
+            execution.input(None, message)
+"""
+
+
+def _in_python(program: str, folder: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, stdin=subprocess.DEVNULL, timeout=_LIMIT, check=False
+    )
+
+
+def _in_own_session(program: str, folder: Path) -> None:
+    _in_python(_IN_SESSION.format(program=program), folder)
+
+
+def _in_kernel(program: str, folder: Path) -> None:
+    with kernel(cwd=folder) as stock:
+        stock.run(program, limit=_LIMIT)
+
+
+def _in_local(program: str, folder: Path) -> None:
+    with isolated(), connect("local:foreign", cwd=str(folder)) as session:
+        execution = session.execute(program, timeout=_LIMIT)
+        for message in execution:
+            if isinstance(message, InputRequestMessage):  # a test asks a stream of its own, or no one
+                execution.input(None, message)
+
+
+_PLACES: dict[str, Callable[[str, Path], None]] = {
+    "a kernel": _in_kernel,
+    "local:": _in_local,
+    "plain Python": _in_python,
+    "Session()": _in_own_session,
+}
+
+
+def source(library: str, folder: Path) -> Path:
+    """Download and unpack the source distribution of the installed version."""
+    name = f"from importlib.metadata import version; print(version({library!r}))"
+    version = subprocess.check_output([sys.executable, "-c", name], text=True).strip()
+    arguments = ["download", "--quiet", "--no-deps", "--no-binary", library, f"{library}=={version}"]
+    subprocess.run([sys.executable, "-m", "pip", *arguments], cwd=folder, check=True)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(folder, filter="data")
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
+def outcomes(library: str, folder: Path, where: str) -> dict[str, str]:
+    """Run the suite of a library in a place; return the outcome of each test."""
+    result = folder.parent / f"{library}-{where}.json"
+    program = _PROGRAM.format(folder=str(folder), paths=SUITES[library], result=str(result))
+    _PLACES[where](program, folder)
+    found = json.loads(result.read_text(encoding="utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("library", SUITES)
+def test_a_suite_has_the_counts_of_the_reference(
+    library: str, tmp_path: Path, rounds: Callable[[int, int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not rounds(0, 1):
+        pytest.skip("only in the soak: it downloads the suites")
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        monkeypatch.delenv(name)
+    folder = source(library, tmp_path)
+    found = {where: outcomes(library, folder, where) for where in _PLACES}
+    for reference, where in (("a kernel", "local:"), ("plain Python", "Session()")):
+        expected = found[reference]
+        worse = [test for test in expected if expected[test] == "passed" != found[where].get(test)]
+        print(library, reference, Counter(expected.values()), where, Counter(found[where].values()))
+        assert not worse, f"{where} of {library}"

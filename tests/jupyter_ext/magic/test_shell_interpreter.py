@@ -1,0 +1,207 @@
+"""Cells of thread targets behave as cells of an IPython shell, in a real kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from support.kernels import Cell, Kernel, kernel
+from support.sessions import isolated
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with isolated(), kernel(cwd=tmp_path_factory.mktemp("kernel")) as running:
+        assert running.run("%load_ext jupyter_ext").ok
+        yield running
+
+
+def thread(running: Kernel, code: str, name: str = "") -> Cell:
+    return running.run(f"%%remote_stream thread:{name}\n{code}")
+
+
+def shown(cell: Cell) -> str:
+    return str(cell.of("execute_result")[-1]["data"]["text/plain"])
+
+
+def plain(text: str) -> str:
+    """Return the text without colours."""
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+@pytest.mark.parametrize(
+    ("cells", "text"),
+    [
+        (["%%time\nkk = 4", "print(kk)"], "4\n"),
+        (["%%capture out\nprint('held')", "print(out.stdout)"], "held\n\n"),
+        (["history = 5", "history\nprint(history)"], "5\n"),
+        (["%who"], "Interactive namespace is empty.\n"),
+        (["x = 'a b'\n!echo {x} $x"], "a b a b\n"),
+        (["y = 6\n%timeit -n1 -r1 -q y"], ""),
+        (["z = !echo lines\nprint(z)"], "['lines']\n"),
+        (["print(__name__, type(get_ipython()).__name__)"], "__main__ ZMQInteractiveShell\n"),
+    ],
+)
+def test_magics_act_on_the_namespace_of_their_cell(
+    running: Kernel, request: pytest.FixtureRequest, cells: list[str], text: str
+) -> None:
+    name = f"n{abs(hash(request.node.name))}"
+    for cell in cells:
+        last = thread(running, cell, name)
+        assert last.ok, last.traceback
+    assert last.text() == text
+    assert "kk" not in running.run("%who").text()
+
+
+def test_run_with_the_namespace_reads_and_writes_it(running: Kernel) -> None:
+    running.run("%%writefile script.py\nwritten = given + 1")
+    thread(running, "given = 1\n%run -i script.py", "runs")
+    assert shown(thread(running, "written", "runs")) == "2"
+
+
+def test_an_own_namespace_counts_its_own_cells(running: Kernel) -> None:
+    assert shown(thread(running, "5", "counts")) == "5"
+    thread(running, "6", "counts")
+    assert (
+        shown(thread(running, "_, __, _1, Out, In[1:3]", "counts")) == "(6, 5, 5, {1: 5, 2: 6}, ['5', '6'])"
+    )
+    cell = thread(running, "x = 1\n1/0", "counts")
+    assert "Cell In[4], line 2" in plain(cell.traceback)
+
+
+def test_a_result_of_thread_is_one_of_the_notebook(running: Kernel) -> None:
+    count = thread(running, "'kept'").reply["execution_count"]
+    assert shown(running.run(f"_, Out[{count}], _{count}")) == "('kept', 'kept', 'kept')"
+
+
+def test_a_traceback_of_thread_has_the_number_of_its_cell(running: Kernel) -> None:
+    for begin in ("", "%%time\n"):
+        cell = running.run(f"{begin}%%remote_stream thread:\n1/0")
+        assert f"Cell In[{cell.reply['execution_count']}], line 1" in plain(cell.traceback)
+
+
+def test_the_result_of_an_earlier_cell_is_kept_under_its_number_only(running: Kernel) -> None:
+    running.run("import threading\nhold = threading.Event()")
+    count = running.run("%%remote_stream thread: --detach --out earlier\nhold.wait()\n'early'").reply[
+        "execution_count"
+    ]
+    running.run("'late'")
+    running.run("hold.set(); earlier.wait();")
+    assert shown(running.run(f"_, Out[{count}], _{count}")) == "('late', 'early', 'early')"
+
+
+def test_a_value_whose_repr_fails_fails_its_cell_once(running: Kernel) -> None:
+    for name in ("", "repr"):
+        cell = thread(running, "class A:\n    def __repr__(self): raise ValueError('no repr')\nA()", name)
+        assert (cell.reply["ename"], cell.reply["evalue"]) == ("ValueError", "no repr")
+        assert len(cell.of("error")) == 1
+        assert "jupyter_ext" not in cell.traceback
+        assert cell.text("stderr") == ""
+
+
+def test_a_semicolon_before_a_comment_hides_the_value(running: Kernel) -> None:
+    assert thread(running, "5;  # hidden").of("execute_result") == []
+    assert shown(thread(running, "5  # not ;")) == "5"
+
+
+def test_an_unknown_magic_is_reported_as_in_a_plain_cell(running: Kernel) -> None:
+    cells = [
+        running.run("%no_such_magic"),
+        thread(running, "%no_such_magic"),
+        thread(running, "%no_such_magic", "usage"),
+    ]
+    assert [cell.text("stderr") for cell in cells] == [
+        "UsageError: Line magic function `%no_such_magic` not found.\n"
+    ] * 3
+    assert not any(cell.ok or cell.of("error") for cell in cells)
+
+
+@pytest.mark.parametrize("code", ["return 5", "def f(a, a): pass", "x = (1,\ny", "  x\n y"])
+def test_a_syntax_error_is_shown_once(running: Kernel, code: str) -> None:
+    cell = thread(running, code)
+    assert cell.reply["ename"] in ("SyntaxError", "IndentationError")
+    assert len(cell.of("error")) == 1
+    assert plain(cell.traceback).count("Error:") == 1
+    assert "Cell In[" in plain(cell.traceback)
+    assert cell.text("stderr") == ""
+
+
+def test_the_mode_of_tracebacks_is_the_notebooks(running: Kernel) -> None:
+    running.run("%xmode Minimal")
+    try:
+        assert plain(thread(running, "1/0").traceback).strip() == "ZeroDivisionError: division by zero"
+    finally:
+        running.run("%xmode Context")
+
+
+def test_the_message_of_an_exit_is_shown(running: Kernel) -> None:
+    cell = thread(running, "import sys\nsys.exit('no config file')")
+    assert (cell.reply["ename"], cell.reply["evalue"]) == ("SystemExit", "no config file")
+    assert "no config file" in plain(cell.traceback)
+
+
+@pytest.mark.parametrize("name", ["", "debugged"])
+def test_debug_finds_the_frame_of_the_code(running: Kernel, name: str) -> None:
+    thread(running, "def f():\n    inner = 'of the frame'\n    1/0\nf()", name)
+    # The debugger executes the line that it is given, in the frame where the error was raised.
+    cell = running.run("%debug", answer="p inner;; q")
+    assert "'of the frame'" in cell.text()
+    assert "jupyter_ext" not in cell.text()
+
+
+def test_a_cells_file_name_is_stable_and_its_source_can_be_read(running: Kernel) -> None:
+    code = "import inspect, linecache\ndef f(): return 1\nf.__code__.co_filename, inspect.getsource(f)"
+    first, second = shown(thread(running, code)), shown(thread(running, code, "names"))
+    assert first == second
+    assert re.search(r"ipykernel_\d+/\d+\.py", first)
+    assert "def f(): return 1" in first
+
+
+def test_libraries_find_a_kernels_stream(running: Kernel) -> None:
+    code = (
+        "import sys, click\nfrom ipykernel.iostream import OutStream\nclick.secho('red', fg='red')\n"
+        "print(isinstance(sys.stdout, OutStream), sys.stdout.__class__.__module__, sys.stdout.isatty())"
+    )
+    for cell in (running.run(code), thread(running, code), thread(running, code, "libraries")):
+        assert cell.text() == "\x1b[31mred\x1b[0m\nTrue ipykernel.iostream False\n"
+
+
+def test_a_detached_cell_has_the_builtins_of_ipython(running: Kernel) -> None:
+    running.run("import threading, builtins\nproceed = threading.Event()")
+    code = "proceed.wait()\nprint(hasattr(builtins, 'get_ipython'))"
+    running.run(f"%%remote_stream thread: --detach --out builtin\n{code}")
+    at_the_end = (
+        "def after(result):\n    shell.events.unregister('post_run_cell', after)\n    proceed.set()\n"
+        "shell = get_ipython()\nshell.events.register('post_run_cell', after)"
+    )
+    assert running.run(at_the_end).ok
+    assert running.run("print(builtin.wait().stdout)").text() == "True\n\n"
+
+
+def test_a_running_cell_leaves_plain_cells_their_main_module(running: Kernel) -> None:
+    code = "import threading, __main__\ngo = threading.Event()\nown = 1\nprint('waits')\ngo.wait()\nprint(__main__.own)"
+    running.run(f"%%remote_stream thread:main --detach --out run\n{code}")
+    running.run("import sys, pickle\ndef mine(): return 'mine'")
+    cell = running.run(
+        "for message in run:\n    break\n"
+        "vars(sys.modules['__main__']) is globals(), hasattr(sys.modules['__main__'], 'own'), "
+        "pickle.loads(pickle.dumps(mine))()"
+    )
+    assert shown(cell) == "(True, False, 'mine')"
+    thread(running, "go.set()", "main")
+    assert shown(running.run("run.wait().stdout")) == "'waits\\n1\\n'"
+
+
+def test_a_detached_cell_in_a_captured_cell_keeps_its_output(running: Kernel) -> None:
+    running.run("import threading\ngo_on = threading.Event()")
+    running.run(
+        "%%capture out\nget_ipython().run_cell_magic('remote_stream', 'thread: --detach --out held', "
+        "'go_on.wait()\\nprint(1)\\n')\nprint('captured')"
+    )
+    assert (
+        running.run("go_on.set(); print(held.wait().stdout == '1\\n', 'captured' in out.stdout)").text()
+        == "True True\n"
+    )

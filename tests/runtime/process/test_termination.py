@@ -1,0 +1,157 @@
+"""Ending a run, with a clock that is a parameter; and runs that cannot be ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from pyrepl_stream import Command, IdlePolicy, run_process
+from pyrepl_stream.runtime.process.child import MOVES as child_moves
+from pyrepl_stream.runtime.process.child import Child, ChildState
+from pyrepl_stream.runtime.process.termination import MOVES as termination_moves
+from pyrepl_stream.runtime.process.termination import Termination, TerminationState
+from pyrepl_stream.runtime.process.tree import Tree
+
+
+class NoRun:
+    """Ignores what happens to a command."""
+
+    def log(self, level: str, text: str, source: str = "") -> None: ...
+
+
+@pytest.fixture
+def termination() -> Termination:
+    return Termination((2, 3, 4))
+
+
+def test_no_signal_is_due_before_the_request(termination: Termination) -> None:
+    assert not termination.begun
+    assert termination.due(100) is None
+    assert not termination.abandoned(100)
+    assert termination.seconds == 9
+
+
+def test_each_signal_has_its_own_grace(termination: Termination) -> None:
+    termination.escalate(10)
+    sent = []
+    for now in range(10, 25):
+        number = termination.due(now)
+        if number is not None:
+            sent.append((now, number))
+            termination.sent(now)
+        assert termination.abandoned(now) == (now >= 19)
+    assert sent == [(10, signal.SIGINT), (12, signal.SIGTERM), (15, signal.SIGKILL)]
+
+
+def test_a_second_request_makes_the_next_signal_due(termination: Termination) -> None:
+    termination.escalate(10)
+    assert termination.due(10) == signal.SIGINT
+    termination.sent(10)
+    assert termination.due(10.1) is None
+    termination.escalate(10.2)
+    assert termination.due(10.2) == signal.SIGTERM
+
+
+def test_force_makes_sigkill_the_next_signal(termination: Termination) -> None:
+    termination.escalate(10, force=True)
+    assert termination.due(10) == signal.SIGKILL
+    termination.sent(10)
+    termination.escalate(10.1, force=True)
+    assert termination.due(10.1) is None
+    assert termination.exhausted
+
+
+def test_the_next_signal_is_due_sooner_once_the_command_has_ended(termination: Termination) -> None:
+    termination.escalate(10)
+    termination.sent(10)
+    termination.hurry(10.1)
+    assert termination.due(10.3) is None
+    assert termination.due(10.4) == signal.SIGTERM
+
+
+def test_sigkill_always_gets_a_second() -> None:
+    assert Termination((0, 0, 0)).seconds == 1
+
+
+@pytest.fixture
+def undying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals have no effect, as on a process that is stuck in the kernel."""
+    monkeypatch.setattr(Tree, "signal", lambda tree, number: 0)
+    return
+
+
+def test_a_command_that_cannot_be_ended_is_logged_and_not_a_success(undying: None) -> None:
+    execution = run_process("sleep 1000", grace=(0, 0, 0))
+    pid = execution.pid
+    execution.interrupt()
+    outcome = execution.wait(30)
+    assert (outcome.status, outcome.success, outcome.exit_code) == ("interrupted", False, None)
+    assert str(pid) in outcome.logs[0].text
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_an_exit_code_that_other_code_has_taken_is_not_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(*arguments: object) -> None:
+        raise ChildProcessError(10, "No child processes")
+
+    monkeypatch.setattr(os, "waitid", taken)
+    execution = run_process("exit 3")
+    pid = execution.pid
+    outcome = execution.wait(30)
+    assert pid is not None
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+    assert (outcome.status, outcome.success, outcome.exit_code) == ("lost", False, None)
+    assert "os.wait()" in outcome.reason
+    monkeypatch.delattr(os, "waitid")  # as on macOS
+    assert run_process("exit 3").wait(30).exit_code == 3
+
+
+@pytest.mark.parametrize("forced", [False, True])
+@pytest.mark.parametrize("state", TerminationState)
+def test_each_state_of_a_termination_moves_as_the_table_says(state: TerminationState, forced: bool) -> None:
+    termination = Termination((0, 0, 1))
+    now = 0.0
+    while termination.state is not state:
+        if not termination.begun:
+            termination.escalate(now)
+        else:
+            termination.sent(now)
+    following = termination_moves[state]
+    termination.escalate(now, force=forced)
+    if state is TerminationState.NOT_BEGUN:
+        assert following == (termination.state,)
+    elif not following:
+        assert termination.due(now) is None
+    else:
+        assert termination.due(now) is not None
+        termination.sent(now)
+        assert termination.state is following[-1 if forced else 0]
+
+
+@pytest.mark.parametrize("state", ChildState)
+def test_a_child_only_makes_the_moves_of_its_table(state: ChildState) -> None:
+    for target in ChildState:
+        child = Child(Command("true"), NoRun(), Termination((0, 0, 1)), IdlePolicy(), mark="x")
+        child.state = state
+        if target in child_moves[state]:
+            child._move(target)
+            assert child.state is target
+        else:
+            with pytest.raises(AssertionError):
+                child._move(target)
+        child._pump.close()
+
+
+def test_a_child_goes_through_its_states() -> None:
+    child = Child(Command("exit 3"), NoRun(), Termination((0, 0, 1)), IdlePolicy(), mark="x")
+    states = [child.state]
+    child.start()
+    states.append(child.state)
+    assert child.run().exit_code == 3
+    states.append(child.state)
+    child.close()
+    states.append(child.state)
+    assert states == [ChildState.NEW, ChildState.RUNNING, ChildState.EXITED, ChildState.CLOSED]
