@@ -8,13 +8,8 @@ from typing import Any
 from .runtime.engine.context import current
 from .runtime.engine.formats import Bundle, clean, display_message, error_message
 from .runtime.engine.interpreter import Interpreter, Program
-from .runtime.engine.routing import (
-    override_streams,
-    replace_while_routing,
-    reroute,
-    routed_getpass,
-    routed_input,
-)
+from .runtime.engine.routed_calls import routed_getpass, routed_input
+from .runtime.engine.routing import override_streams, replace_while_routing, reroute
 from .runtime.engine.summary_line import summary_line
 from .runtime.messages import ClearMessage
 

@@ -19,6 +19,7 @@ from ..runtime.engine.interpreter import Interpreter
 from ..runtime.engine.loop import LoopThread, UserLoop, engine_loop
 from ..runtime.engine.python import PythonRunner
 from ..runtime.engine.run import Run, Runner
+from ..runtime.engine.standard_streams import fallback
 from ..runtime.errors import ExecutionExistsError, SessionClosedError, UnknownExecutionError, UsageError
 from ..runtime.journal.memory import Journal, Overflow
 from ..runtime.messages import StreamType
@@ -279,7 +280,7 @@ class Session(AnySession):
                 on_settled=self._settled,
             )
             self._route(run)
-            run.writer.fallback = routing.fallback(StreamType.STDOUT).write
+            run.writer.fallback = fallback(StreamType.STDOUT).write
             self._runs[name] = _Started(run, request)
         execution = execution_of(run, processors=options.processors, batch=options.batch, awaits_reader=True)
         if options.on_created is not None:

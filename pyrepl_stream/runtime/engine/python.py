@@ -18,8 +18,8 @@ from .flow import SLOW_TICK
 from .formats import Bundle, describe, ending_message, mime_bundle
 from .interpreter import Interpreter, Program
 from .loop import LoopThread, UserLoop
-from .routing import bound, unbind
 from .run import Run
+from .standard_streams import bound, unbind
 
 __all__ = ("PythonRunner", "end_of", "failed", "raise_in", "emit_result")
 

@@ -20,6 +20,7 @@ from typing import Any, Optional
 from ..engine import routing
 from ..engine.loop import engine_loop
 from ..engine.run import Run, Runner
+from ..engine.standard_streams import fallback
 from ..errors import PyreplStreamError
 from ..messages import CompleteMessage, ErrorMessage, InputRequestMessage, StreamType
 from ..process import ProcessRunner
@@ -170,7 +171,7 @@ class _Worker:
             order=pipes,
             descriptors=(None, None) if pipes is None else (1, 2),
         )
-        run.writer.fallback = routing.fallback(StreamType.STDOUT).write
+        run.writer.fallback = fallback(StreamType.STDOUT).write
         self._runs[frame.ordinal] = run
         self._channel.writers.append(run.writer)
         if isinstance(run.runner, CellRunner):

@@ -22,8 +22,9 @@ from typing import Any, Callable, Optional, Protocol, TypeVar
 from ..engine.formats import error_message
 from ..engine.loop import hidden_loop, shown_loop
 from ..engine.python import end_of, failed
-from ..engine.routing import bound, restore_streams
+from ..engine.routing import restore_streams
 from ..engine.run import Run
+from ..engine.standard_streams import bound
 from ..messages import CompleteMessage
 from .descriptors import Pipes, high_numbers
 from .interrupts import Interrupts

@@ -1,0 +1,265 @@
+"""Functions that carry the execution of the code that calls them, in the place of the library's own.
+
+Each takes the original and returns its replacement, which does what the original does outside of executions.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Callable, Optional
+
+from ..messages import LogMessage, StreamType
+from .context import current
+from .formats import error_message
+from .loop import hidden_loop
+from .replacements import MISSING
+from .run import Run
+from .standard_streams import bound, is_standard, resolve_each_write
+
+__all__ = (
+    "thread_start",
+    "excepthook",
+    "submit",
+    "pool_call",
+    "run_forever",
+    "without_loop",
+    "log_emit",
+    "routed_input",
+    "routed_builtin_input",
+    "routed_getpass",
+    "routed_exit",
+    "display_for_builtins",
+)
+
+
+def thread_start(original: Callable[..., None], route_pools: Callable[[], None]) -> Callable[..., None]:
+    """Let a new thread belong to the execution that starts it.
+
+    Args:
+        original: ``Thread.start``.
+        route_pools: Called before the thread starts: its code can have imported pools since the last call.
+    """
+
+    @functools.wraps(original)
+    def start(self: threading.Thread) -> None:
+        run = current.get()
+        if run is not None:
+            self._pyrepl_stream_run = run  # type: ignore[attr-defined]  # for the excepthook
+            self.run = functools.partial(_run_thread, run, self, self.run)  # type: ignore[method-assign]
+            route_pools()
+            run.begin_use(self)
+            try:
+                original(self)
+            except BaseException:
+                if self.ident is None:
+                    run.end_use(self)
+                raise
+        else:
+            original(self)
+
+    return start
+
+
+def _run_thread(run: Run, thread: threading.Thread, target: Callable[[], None]) -> None:
+    del thread.run  # the instance's attribute, which refers back to the thread
+    with bound(run):
+        target()
+    run.end_use(thread)  # after an exception, the excepthook does it
+
+
+def excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Write the traceback of a thread to its execution."""
+
+    @functools.wraps(original)
+    def hook(args: Any) -> Any:
+        run = getattr(args.thread, "_pyrepl_stream_run", None)
+        if run is None:
+            return original(args)
+        traceback = _strip_own_frames(args.exc_traceback)
+        with _ending_use(run, args.thread), bound(run):
+            if original is _DEFAULT_EXCEPTHOOK and isinstance(args.exc_value, Exception):
+                # Like the original, but with the source lines of cells, which its C code does not find.
+                lines = error_message(args.exc_value.with_traceback(traceback)).traceback
+                run.stderr.write("\n".join((f"Exception in thread {args.thread.name}:", *lines, "")))
+                return None
+            return original(threading.ExceptHookArgs((args.exc_type, args.exc_value, traceback, args.thread)))
+
+    return hook
+
+
+@contextmanager
+def _ending_use(run: Run, user: object) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        run.end_use(user)
+
+
+_DEFAULT_EXCEPTHOOK = getattr(threading, "__excepthook__", threading.excepthook)  # not in Python 3.9
+
+
+def _strip_own_frames(traceback: Optional[TracebackType]) -> Optional[TracebackType]:
+    """Return ``traceback`` without the frames of this module at its start, unless it has no others."""
+    entry, found = traceback, traceback
+    while entry is not None:
+        if entry.tb_frame.f_code.co_filename == __file__:
+            found = entry.tb_next
+        entry = entry.tb_next
+    return found or traceback
+
+
+def submit(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an executor's job belong to the execution that submits it."""
+
+    @functools.wraps(original)
+    def submit_job(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        run = current.get()
+        future = original(self, functools.partial(_run_job, run, fn), *args, **kwargs)
+        if run is not None:
+            run.begin_use(future)
+            future.add_done_callback(run.end_use)
+        return future
+
+    return submit_job
+
+
+def pool_call(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the jobs of a ``ThreadPool`` belong to the execution that calls a method of it."""
+
+    @functools.wraps(original)
+    def call(self: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, functools.partial(_run_job, current.get(), func), *args, **kwargs)
+
+    return call
+
+
+def _run_job(run: Optional[Run], fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with bound(run):
+        return fn(*args, **kwargs)
+
+
+def run_forever(original: Callable[..., None]) -> Callable[..., None]:
+    """Look up the execution of each write while the thread runs a loop, which has tasks of several."""
+
+    @functools.wraps(original)
+    def run(self: Any) -> None:
+        with resolve_each_write():
+            original(self)
+
+    return run
+
+
+def without_loop(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``original``, which runs a loop of its own, so that it works where a loop is shown."""
+
+    @functools.wraps(original)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with hidden_loop():
+            return original(*args, **kwargs)
+
+    return run
+
+
+def log_emit(original: Callable[..., None]) -> Callable[..., None]:
+    """Turn records for a plain handler on stderr into ``log`` messages.
+
+    A handler with its own format, or on stdout, is meant to write text. It writes to the execution that logs,
+    even if the handler was made before the session.
+    """
+
+    @functools.wraps(original)
+    def emit(self: Any, record: logging.LogRecord) -> None:
+        run = current.get()
+        on_stdout = is_standard(self.stream, StreamType.STDOUT)
+        if run is None or not (on_stdout or is_standard(self.stream, StreamType.STDERR)):
+            original(self, record)
+            return
+        try:
+            if on_stdout or not _is_plain(self.formatter):
+                stream = run.stdout if on_stdout else run.stderr
+                stream.write(self.format(record) + self.terminator)
+            else:
+                text = _TEXT.format(record)
+                run.emit(LogMessage(level=record.levelname, logger=record.name, text=text))
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)  # as in logging, a bad record never makes the program fail
+
+    return emit
+
+
+_TEXT = logging.Formatter("%(message)s")
+
+
+def _is_plain(formatter: Optional[logging.Formatter]) -> bool:
+    if formatter is None:
+        return True
+    return type(formatter) is logging.Formatter and formatter._fmt in ("%(message)s", logging.BASIC_FORMAT)
+
+
+def routed_input(original: Callable[..., str]) -> Callable[..., str]:
+    """Return an ``input`` that asks the execution's reader when it is called in an execution."""
+    return _asking(original, "", password=False)
+
+
+def routed_builtin_input(original: Callable[..., str]) -> Callable[..., str]:
+    """Like :func:`routed_input`, but read a stream that code has since put in the place of ``sys.stdin``."""
+    stdin, routed = sys.stdin, routed_input(original)
+
+    @functools.wraps(original)
+    def read(*args: Any, **kwargs: Any) -> str:
+        return (routed if sys.stdin is stdin else original)(*args, **kwargs)
+
+    return read
+
+
+def routed_getpass(original: Callable[..., str]) -> Callable[..., str]:
+    """Return a ``getpass`` that asks the execution's reader when it is called in an execution."""
+    return _asking(original, "Password: ", password=True)
+
+
+def _asking(original: Callable[..., str], default: str, *, password: bool) -> Callable[..., str]:
+    @functools.wraps(original)
+    def routed(prompt: object = default, *args: Any, **kwargs: Any) -> str:
+        run = current.get()
+        if run is None:
+            return original(prompt, *args, **kwargs)
+        return run.read_input(str(prompt), password=password)
+
+    return routed
+
+
+def routed_exit(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an ``exit`` that ends the execution. The one from ``site`` would also close standard input."""
+
+    @functools.wraps(original, assigned=())
+    def routed(code: object = None) -> Any:
+        if current.get() is None:
+            return original(code)
+        raise SystemExit(code)
+
+    return routed
+
+
+def display_for_builtins(original: Any) -> Any:
+    """Return the ``display`` for builtins: IPython's if it has set one, otherwise ours."""
+    if original is not MISSING:
+        return original
+
+    def display(*values: object, display_id: Optional[str] = None, update: bool = False) -> None:
+        """Show values in their rich forms (``_repr_html_`` and similar methods)."""
+        run = current.get()
+        for value in values:
+            if run is None:
+                sys.stdout.write(f"{value!r}\n")
+            else:
+                run.display(value, display_id=display_id, update=update)
+
+    return display
