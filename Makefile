@@ -105,7 +105,7 @@ lint-javascript:
 	fi
 
 $(TYPESCRIPT): $(JAVASCRIPT)/package-lock.json
-	npm ci --prefix $(JAVASCRIPT) --no-audit --no-fund --loglevel=error
+	npm ci --fetch-retries 5 --prefix $(JAVASCRIPT) --no-audit --no-fund --loglevel=error
 	@touch $@
 
 lines: $(READY)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import io
+import os
 import re
-import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -46,6 +46,7 @@ DOCUMENTS = (".md",)
 _PHRASES = [(re.compile(pattern, re.IGNORECASE), advice) for pattern, advice in PHRASES.items()]
 _ALLOWED = re.compile("|".join(ALLOWED), re.IGNORECASE)
 _OWN = Path(__file__).resolve()
+_SUFFIXES = (".py", ".md", ".js", ".css", ".toml")
 
 
 def texts(path: Path) -> Iterator[tuple[int, str, bool]]:
@@ -90,27 +91,29 @@ def findings(path: Path) -> Iterator[tuple[int, str, str]]:
                     yield place, match[0], advice
 
 
+def files(paths: list[str]) -> Iterator[Path]:
+    """Yield the files to check, without hidden folders and those of npm. This does not need git."""
+    for top in paths:
+        if Path(top).is_file():
+            yield Path(top)
+        for folder, folders, names in os.walk(top):
+            folders[:] = sorted(name for name in folders if name == ".ci" or not name.startswith("."))
+            folders[:] = [name for name in folders if name not in ("node_modules", "build", "dist")]
+            yield from (Path(folder, name) for name in sorted(names) if Path(name).suffix in _SUFFIXES)
+
+
 def main(paths: list[str]) -> int:
     """Print each phrase to change in the files below ``paths``; return 1 if there is one."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *paths],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout.split("\n")
     count = 0
-    for name in listed:
-        path = Path(name)
-        if path.suffix not in (".py", ".md", ".js", ".css", ".toml") or not path.exists():
-            continue
+    for path in files(paths):
         if path.resolve() == _OWN or path.name == "CHANGELOG.md":
             continue
         for line, phrase, advice in sorted(findings(path)):
-            print(f"{name}:{line}: {phrase!r}: {advice}")
+            print(f"{path}:{line}: {phrase!r}: {advice}")
             count += 1
     print(f"{count} phrases to change" if count else "language: nothing to change")
     return 1 if count else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:] or ["."]))
