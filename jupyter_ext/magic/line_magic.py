@@ -166,9 +166,12 @@ class LineMagic:
         if (arguments.name is not None) == arguments.all:
             raise UsageError(f"{_NAME} close: give the NAME of a session, or --all")
         sessions = list_sessions() if arguments.all else [inventory.find_session(arguments.name)]
+        errors = inventory.close_sessions(sessions, keep_records=arguments.keep_records)
         for session in sessions:
-            inventory.close_session(session, keep_records=arguments.keep_records)
-            self.session_pool.forget_session(session.name)
+            if session.name not in errors:
+                self.session_pool.forget_session(session.name)
+        if errors:
+            raise UsageError("\n".join(f"{_NAME}: {error}" for error in errors.values()))
 
 
 def _detach(view: ViewLoop, found: ExecutionInfo, publisher: Publisher) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,6 @@ from .parser import Parser
 from .show import Show
 from .watching import exit_code, report_end, watch
 
-_THREADS = 16  # sessions that are closed at once
 _ID = "id of an execution, or an unambiguous beginning of it; SESSION/ID if several sessions have that id"
 _EXIT = "exit code: as for `pyrepl-stream exec`; 1: there is no such execution"
 
@@ -162,17 +160,10 @@ def _stop(arguments: argparse.Namespace, console: Console, *, kill: bool = False
 def _close(arguments: argparse.Namespace, console: Console) -> int:
     if (arguments.name is not None) == arguments.all:
         arguments.parser.error("give the NAME of a session, or --all")
-    sessions = inventory.list_sessions() if arguments.all else [inventory.find_session(arguments.name)]
-    close = partial(inventory.close_session, keep_records=arguments.keep_records)
     if not arguments.all:
-        close(sessions[0])
+        inventory.close_session(inventory.find_session(arguments.name), keep_records=arguments.keep_records)
         return 0
-    # In parallel, because a host waits for its processes to end.
-    with ThreadPoolExecutor(_THREADS, "close") as pool:
-        replies = [pool.submit(close, session) for session in sessions]
-        errors = [reply.exception() for reply in replies]
-    for error in filter(None, errors):
-        if not isinstance(error, PyreplStreamError):
-            raise error
+    errors = inventory.close_sessions(inventory.list_sessions(), keep_records=arguments.keep_records)
+    for error in errors.values():
         console.report(str(error))
-    return FAILED if any(errors) else 0
+    return FAILED if errors else 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ..runtime.errors import ExecutionEndedError, ProtocolError, TargetError
+from ..runtime.errors import ExecutionEndedError, ProtocolError, PyreplStreamError, TargetError
 from ..runtime.host.cleanup import remove_session
 from ..runtime.host.launch import host_is_alive
 from ..runtime.host.paths import SessionPaths
@@ -18,7 +19,9 @@ from .lookup import ExecutionInfo, SessionInfo
 if TYPE_CHECKING:
     from ..client import RemoteSession
 
-__all__ = ("close_session", "read_record", "session_of", "stop_execution", "wait_for_end")
+__all__ = ("close_session", "close_sessions", "read_record", "session_of", "stop_execution", "wait_for_end")
+
+_THREADS = 16  # maximum number of sessions that are closed at the same time
 
 
 @contextlib.contextmanager
@@ -120,3 +123,29 @@ def close_session(session: SessionInfo, *, keep_records: bool = False) -> None:
             raise TargetError(f"{session.name} cannot be closed: {exc}; {way_out}") from exc
     elif not keep_records:
         remove_session(SessionPaths(session.name))
+
+
+def close_sessions(
+    sessions: Sequence[SessionInfo], *, keep_records: bool = False
+) -> dict[str, PyreplStreamError]:
+    """Close several sessions, as :func:`close_session` does. One that fails does not keep the others open.
+
+    Args:
+        sessions: The sessions.
+        keep_records: Do not delete their records.
+
+    Returns:
+        The errors, by the name of the session.
+    """
+
+    def close(session: SessionInfo) -> PyreplStreamError | None:
+        try:
+            close_session(session, keep_records=keep_records)
+        except PyreplStreamError as exc:
+            return exc
+        return None
+
+    # In parallel, because a host waits for its processes to end.
+    with ThreadPoolExecutor(_THREADS, "close") as pool:
+        errors = list(pool.map(close, sessions))
+    return {session.name: error for session, error in zip(sessions, errors, strict=True) if error is not None}

@@ -27,6 +27,7 @@ from pyrepl_stream import (
 )
 from pyrepl_stream.inventory import (
     close_session,
+    close_sessions,
     find_execution,
     find_session,
     list_sessions,
@@ -177,6 +178,9 @@ def test_the_error_about_a_host_that_cannot_be_closed_says_how_to_end_it(root: P
                 TargetError, match=f"a cannot be closed: .*`kill -KILL {os.getpid()}`, then close a again"
             ):
                 close_session(find_session("a"))
+            record("b", "other")
+            assert list(close_sessions(list_sessions())) == ["a"]
+            assert [session.name for session in list_sessions()] == ["a"]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
