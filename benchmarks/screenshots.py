@@ -42,14 +42,14 @@ for epoch in tqdm(range(1, 6), "epochs"):
 """
 TASKS = """%%remote_stream
 import time
-from rich.progress import Progress
+from tqdm import tqdm
 
-with Progress() as progress:
-    tasks = [progress.add_task(name, total=1000) for name in ("download", "extract", "index")]
-    for step in range(900):
-        for speed, task in enumerate(tasks, 1):
-            progress.advance(task, speed / 2)
-        time.sleep(0.02)
+names = "download", "extract", "index"
+bars = [tqdm(desc=name, total=1000, position=row) for row, name in enumerate(names)]
+for step in range(600):
+    for speed, bar in enumerate(bars, 1):
+        bar.update(speed / 2)
+    time.sleep(0.02)
 """
 PLOT = """%%remote_stream
 import time

@@ -47,6 +47,7 @@ class Show:
         self._on_screen = [number for number in (OUTPUT, ERRORS) if os.isatty(number)]
         self._at_start = True  # the cursor is at the start of a line
         self._in_line = False  # stdout, whether a terminal or not, ends within a line
+        self._updated: dict[str, str] = {}  # the newest text of displays that were updated, by id
         self._answered: set[int] = set()  # sequence numbers of questions answered on the user's terminal
 
     def show(self, messages: list[Message]) -> None:
@@ -59,6 +60,10 @@ class Show:
                 self.failure_shown = self.failure_shown or bool(message.extra.get("printed"))
             elif isinstance(message, ErrorMessage):
                 self.failure_shown = True
+            if self._updated and isinstance(message, (ResultMessage, ErrorMessage, CompleteMessage)):
+                self._write(target, bytes(out))
+                out.clear()
+                self.close()
             descriptor, data = self._data(message)
             if data and descriptor != target:
                 self._write(target, bytes(out))
@@ -88,13 +93,26 @@ class Show:
 
             text = "\n".join(message.traceback) + "\n"
             return ERRORS, _bytes(text if ERRORS in self._on_screen else stripped(text))
+        if isinstance(message, DisplayMessage) and message.update and message.display_id:
+            return OUTPUT, b""  # written at the end, as it is then
         if isinstance(message, (ResultMessage, DisplayMessage)):
-            return OUTPUT, self._line_end() + _bytes(f"{message.data.get('text/plain', '')}\n")
+            text = self._text(message)
+            if text or isinstance(message, ResultMessage):
+                return OUTPUT, self._line_end() + _bytes(text + "\n")
         if isinstance(message, InputRequestMessage) and not message.extra.get("printed"):
             return OUTPUT, _bytes(message.prompt)
         if isinstance(message, InputReplyMessage) and message.request not in self._answered:
             return OUTPUT, _bytes("\n" if message.text is None else f"{message.text}\n")
         return OUTPUT, b""
+
+    def _text(self, message: ResultMessage | DisplayMessage) -> str:
+        """Return the text of a bundle, without its colours if stdout is not a terminal."""
+        text = str(message.data.get("text/plain", ""))
+        if "\x1b" in text and OUTPUT not in self._on_screen:
+            from ..processors.strip_ansi import stripped
+
+            return stripped(text)
+        return text
 
     def _line_end(self) -> bytes:
         """Return a line feed if stdout ends within a line, otherwise nothing."""
@@ -109,6 +127,8 @@ class Show:
     def _describe(self, message: Message) -> None:
         if isinstance(message, ProgressMessage):
             self._progress(message)
+        elif isinstance(message, DisplayMessage):
+            self._update(message)
         elif isinstance(message, LogMessage):
             self.report(f"{message.level.lower()}: {message.text}")
         elif isinstance(message, GapMessage):
@@ -137,19 +157,29 @@ class Show:
         if message.finished and not self._at_start:
             self._console.write(ERRORS, b"\n")  # the bar's last state stays, on its own line
             self._at_start = True
+        self._live().show(message)
+        self._draw()
+
+    def _update(self, message: DisplayMessage) -> None:
+        """Keep the newest text of a display, and show it below the text until the end."""
+        if message.update and message.display_id:
+            self._updated.pop(message.display_id, None)  # the one that changed last is written last
+            self._updated[message.display_id] = text = self._text(message).rstrip("\n")
+            self._live().show_display(message.display_id, text)
+            self._draw()
+
+    def _live(self) -> Bars:
         if self._bars is None:
             from .bars import Bars
 
-            self._bars = Bars(self._write_bars, self._columns if self._cursor else None)
-        self._bars.show(message)
-        self._draw()
+            self._bars = Bars(self._write_bars, self._size if self._cursor else None)
+        return self._bars
 
     def _write_bars(self, text: str) -> None:
         self._console.write(ERRORS, text.encode("utf-8", "replace"))
 
-    def _columns(self) -> int:
-        size = self._console.size()
-        return size[1] if size else 80
+    def _size(self) -> tuple[int, int]:
+        return self._console.size() or (24, 80)
 
     def _erase(self) -> None:
         if self._bars is not None:
@@ -161,8 +191,13 @@ class Show:
             self._bars.draw()
 
     def close(self) -> None:
-        """Erase the bars, at the end of the messages."""
-        self._erase()
+        """Erase the bars, and write the newest text of the displays that were updated."""
+        if self._bars is not None:
+            self._bars.clear()
+        for text in filter(None, self._updated.values()):
+            self._write(OUTPUT, self._line_end() + _bytes(text + "\n"))
+            self._in_line = False
+        self._updated.clear()
 
 
 # JSON does not escape these control characters.

@@ -447,6 +447,38 @@ def test_a_dead_host_leaves_a_readable_record_that_is_not_a_success() -> None:
     assert "its end was not seen" in done.stderr
 
 
+UPDATES = """
+from IPython.display import display
+handle = display("0 of 3", display_id=True)
+print("begun")
+for number in range(1, 4):
+    handle.update(f"{number} of 3")
+    print("step", number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("end", ["1", "1 / 0"])
+def test_a_display_that_is_updated_is_written_once_as_it_is_at_the_end(root: Path, end: str) -> None:
+    done = cli("exec", "--as", "job", code=UPDATES + end)
+    expected = ["'0 of 3'", "begun", "step 1", "step 2", "step 3", "'3 of 3'", *(["1"] if end == "1" else [])]
+    assert done.stdout.splitlines() == expected
+    assert cli("attach", "job").stdout.splitlines() == expected
+
+
+def test_a_terminal_shows_a_display_that_is_updated_below_the_text(
+    terminal: Callable[..., pexpect.spawn], tmp_path: Path
+) -> None:
+    (tmp_path / "code.py").write_text(UPDATES.replace("    print", "    input(number)\n    print"))
+    child = terminal("exec", str(tmp_path / "code.py"))
+    for number in (1, 2, 3):
+        child.expect(f"'{number} of 3'")
+        child.expect(rf"\r\x1b\[J{number}")  # it is erased to make room for the question
+        child.sendline()
+        child.expect(f"step {number}\r\n")
+    child.expect("'3 of 3'\r\n")
+    child.expect(pexpect.EOF)
+
+
 def test_close_ends_the_session_and_deletes_its_records(root: Path) -> None:
     child = "import os, subprocess\nprocess = subprocess.Popen(['sleep', '1000'])\nprint(os.getpid(), process.pid)"
     pids = [int(word) for word in cli("exec", code=child).stdout.split()]
