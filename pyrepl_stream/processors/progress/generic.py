@@ -24,6 +24,7 @@ _METER = " \t[](){}<>|=#>*.:,-_+~/\\…" + "".join(
 _ASCII_METER = re.compile(r"\|(?: *#+)?[0-9]\Z")
 _SPINNER = re.compile(r"[-|/\\\u2800-\u28ff] +")  # redrawn with another character each time
 _BRACKETS = {"[": "]", "(": ")", "{": "}", "<": ">"}
+_QUOTES = "\"'"
 
 
 def parse(line: str) -> Bar | None:
@@ -41,8 +42,23 @@ def _label(text: str) -> str:
     label = _ASCII_METER.sub("", text.rstrip(_METER)).rstrip(_METER).lstrip()
     if spinner := _SPINNER.match(label):
         label = label[spinner.end() :]
-    closing = _BRACKETS.get(label[:1])
-    return label[1:].lstrip() if closing and closing not in label else label
+    label = _closed(label)
+    inner = label[1:-1].strip()
+    is_enclosed = label[-1:] == _BRACKETS.get(label[:1]) and _closed(inner) == inner
+    return inner if is_enclosed else label
+
+
+def _closed(label: str) -> str:
+    """Add the ends of brackets and quotes, which stand among the characters of the meter or after it."""
+    ends: list[str] = []
+    for place, character in enumerate(label):
+        if ends and character == ends[-1]:
+            ends.pop()
+        elif character in _BRACKETS and (character != "<" or place == 0):
+            ends.append(_BRACKETS[character])
+        elif character in _QUOTES and not label[place - 1 : place].isalnum():
+            ends.append(character)
+    return label + "".join(reversed(ends))
 
 
 LIBRARY = BarFormat("generic", parse, hint="%")
