@@ -149,16 +149,28 @@ _CSIS: dict[str, _Csi] = {
 _CSIS |= {"`": _CSIS["G"], "a": _CSIS["C"], "e": _CSIS["B"], "f": _CSIS["H"]}
 
 
+def _save_mode(terminal: Terminal, on: bool) -> None:
+    if on:
+        terminal.save()
+    else:
+        terminal.restore()
+
+
+_MODES: dict[str, Callable[[Terminal, bool], object]] = {
+    "6": Terminal.originate,
+    "47": lambda terminal, on: terminal.alternate(on, cursor=False),
+    "1047": lambda terminal, on: terminal.alternate(on, cursor=False),
+    "1048": _save_mode,
+    "1049": lambda terminal, on: terminal.alternate(on, cursor=True),
+}
+
+
 def _modes(body: str, on: bool) -> Action | None:
-    """Return the effect of private modes; only the alternate screen and the origin mode are supported."""
-    modes = {"47": False, "1047": False, "1049": True}
-    wanted = body.split(";")
-    found = [modes[mode] for mode in wanted if mode in modes]
-    if "6" in wanted:
-        return lambda terminal: terminal.originate(on)
-    if not found:
+    """Return the effect of private modes: the alternate screen, the saved cursor and the origin mode."""
+    modes = [_MODES[mode] for mode in body.split(";") if mode in _MODES]
+    if not modes:
         return None
-    return lambda terminal: terminal.alternate(on, cursor=any(found))
+    return lambda terminal: [mode(terminal, on) for mode in modes]
 
 
 # -- operating system commands -----------------------------------------------------------------

@@ -48,7 +48,7 @@ class Terminal:
         self.origin = False  # rows are counted from the top margin
         self.tabs: set[int] | None = None  # the columns of tab stops; None: every 8 columns
         self.last = ""  # the last character that was written, for REP
-        self._saved: _Cursor | None = None
+        self._saved: dict[bool, _Cursor] = {}  # DECSC; of the primary (False) and the alternate screen (True)
 
     # -- text ----------------------------------------------------------------------------------
 
@@ -100,7 +100,10 @@ class Terminal:
             self._to(self._before)
         number = self._place(display)
         if window.alternate:
+            was_saved = self._saved.get(False) is self._before
             self._before = self._cursor()
+            if was_saved:
+                self._saved[False] = self._before
             self.window = window
             self._to(cursor)
         return number
@@ -244,12 +247,12 @@ class Terminal:
         return self.tabs
 
     def save(self) -> None:
-        """Save the cursor (DECSC)."""
-        self._saved = self._cursor()
+        """Save the cursor (DECSC). As in xterm, each of the two screens has its own."""
+        self._saved[self.window.alternate] = self._cursor()
 
     def restore(self) -> None:
         """Restore the saved cursor (DECRC)."""
-        self._to(self._saved or _Cursor(0, 0, Pen(), False))
+        self._to(self._saved.get(self.window.alternate) or _Cursor(0, 0, Pen(), False))
 
     def _cursor(self) -> _Cursor:
         return _Cursor(self.x, self.y, copy(self.pen), self.origin)
@@ -351,16 +354,18 @@ class Terminal:
     # -- the whole terminal --------------------------------------------------------------------
 
     def alternate(self, on: bool, *, cursor: bool) -> None:
-        """Enter or leave the alternate screen; with ``cursor``, save or restore the cursor."""
+        """Enter or leave the alternate screen; with ``cursor``, save or restore that of the primary screen."""
         if on is self.window.alternate:
             return
         if on:
             self._before = self._cursor()
+            if cursor:
+                self._saved[False] = self._before
             self.window = Window(self._page, self.height, self.width, self._source, alternate=True)
         else:
             self._leave()
             if cursor:
-                self._to(self._before)
+                self.restore()
 
     def _leave(self) -> None:
         """Remove the rows of the alternate screen, if it is on."""
@@ -370,7 +375,9 @@ class Terminal:
 
     def finish(self) -> None:
         """Leave the alternate screen, and remove blank rows from the cursor on."""
-        self.alternate(False, cursor=True)
+        if self.window.alternate:
+            self._leave()
+            self._to(self._before)
         self.window.trim(self.y)
 
     def reset(self) -> None:

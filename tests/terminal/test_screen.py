@@ -288,6 +288,38 @@ def test_the_alternate_screen_stands_at_the_end_while_it_is_on() -> None:
     assert shown(page) == ["one", "two", "three"]
 
 
+# As xterm's "Control Sequences" say: 1048 acts as DECSC and DECRC, 1049 as 1048 and 1047. Each screen has a
+# saved cursor, which is at the top left until there is one. (tmux has a single one for both.)
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("ab\x1b[?1048hcd\x1b[?1048lx", ["abxd"]),
+        ("ab\x1b[31m\x1b[?1048h\x1b[m\x1b[?1048l\x1b[?1048lx", [[["ab", ""], ["x", "f1"]]]),
+        ("ab\x1b[?1048;1047h\x1b[3;3Hx\x1b[?1047;1048lc", ["abc"]),
+        ("ab\x1b7\x1b[?47h\x1b[3;3H\x1b7x\x1b[?47l\x1b8c", ["abc"]),
+        ("ab\x1b7\x1b[?47h\x1b8over", ["ab", "over"]),
+        ("ab\x1b[?1049h\x1b[3;3H\x1b7\x1b[?1049lc", ["abc"]),
+        ("ab\x1b[?1049h\x1b[3;3H\x1b7\x1b[?1049l\x1b8c", ["abc"]),
+        ("a\x1b7b\x1b[?1049h\x1b[?1049l\x1b8c", ["abc"]),
+        ("ab\x1b[?1049h\x1b[2;3H\x1b7\x1b[?1049l\x1b[?1049h\x1b8over", ["ab", "", "  over"]),
+        ("ab\x1b[?1049h\x1b[2;3H\x1b[?1048h\x1b[H\x1b[?1048lover", ["ab", "", "  over"]),
+    ],
+)
+def test_each_screen_has_a_saved_cursor(text: str, rows: list[object]) -> None:
+    page = Page()
+    Screen(page).feed(text)
+    assert shown(page) == rows
+
+
+def test_a_display_moves_the_cursor_that_the_alternate_screen_has_saved() -> None:
+    page = Page()
+    screen = Screen(page, height=4)
+    screen.feed("one\x1b[?1049hover")
+    screen.place("a")
+    screen.feed("\x1b[?1049ltwo\x1b8th")
+    assert shown(page) == ["one", {"t": "", "d": "a"}, "tho"]
+
+
 def test_what_others_write_stands_before_an_alternate_screen() -> None:
     page = Page()
     first, second = Screen(page), Screen(page)
