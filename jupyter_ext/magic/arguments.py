@@ -139,7 +139,8 @@ class _CommandArguments:
     watch: tuple[str, ...] = _values("PATH", "file or folder for --idle-timeout to watch")
     profile: str | None = _value(
         "NAME",
-        "run the tool of a profile (`claude`, `cline`, or one in profiles.toml), with the cell as its prompt",
+        "run the tool of a profile (`claude`, `cline`, `codex`, `gemini`, or one in profiles.toml), with the "
+        "cell as its prompt",
     )
     options: tuple[tuple[str, str], ...] = _values(
         "NAME=VALUE", "option of the profile, such as model=NAME", option="--option", type=parse_assignment

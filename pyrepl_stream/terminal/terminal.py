@@ -354,7 +354,7 @@ class Terminal:
     # -- the whole terminal --------------------------------------------------------------------
 
     def alternate(self, on: bool, *, cursor: bool) -> None:
-        """Enter or leave the alternate screen; with ``cursor``, save or restore that of the primary screen."""
+        """Enter or leave the alternate screen; with ``cursor``, save or restore the cursor outside it."""
         if on is self.window.alternate:
             return
         if on:

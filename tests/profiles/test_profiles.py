@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyrepl_stream import Session
 from pyrepl_stream.config.files import user_file
-from pyrepl_stream.processors import JsonLines, processors_by_name
+from pyrepl_stream.processors import processors_by_name
 from pyrepl_stream.profiles import Profile, find_profile, load_profiles, rejected_flag
 from pyrepl_stream.runtime.errors import UsageError
 
@@ -49,16 +51,68 @@ def test_claude_gets_its_prompt_on_standard_input() -> None:
 
 def test_cline_gets_its_prompt_as_the_last_argument_and_its_tasks_are_watched() -> None:
     cline = find_profile("cline")
-    words = cline.command_line("fix it", options={"model": "m"}, arguments=["-y"])
-    assert words == ["cline", "--output-format", "json", "--model", "m", "-y", "fix it"]
+    words = cline.command_line("fix it", options={"model": "m"}, arguments=["-p"])
+    assert words == ["cline", "--json", "--model", "m", "-p", "fix it"]
     assert cline.stdin("fix it") == ""
-    assert (cline.watch, cline.activity) == (("~/.cline/data/tasks/<new>",), ("output", "files"))
+    assert (cline.watch, cline.activity) == (("~/.cline/data/sessions/<new>",), ("output", "files"))
 
 
-def test_the_processors_of_the_built_in_profiles_can_be_made() -> None:
-    assert set(load_profiles()) == {"claude", "cline"}
-    for profile in load_profiles().values():
-        assert processors_by_name(profile.processors) == (JsonLines,)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("codex", ["codex", "exec", "--json", "--sandbox", "read-only"]),
+        ("gemini", ["gemini", "--output-format", "stream-json", "--approval-mode", "plan"]),
+    ],
+)
+def test_codex_and_gemini_get_their_prompt_on_standard_input(name: str, words: list[str]) -> None:
+    profile, option = find_profile(name), words[-2].removeprefix("--")
+    assert profile.command_line("--help", options={option: words[-1]}) == words
+    assert profile.stdin("--help") == "--help"
+
+
+# Each as the tool prints it, but for most of its fields. The types are those of claude 2.1, cline 3.0, codex
+# 0.171 and gemini 0.61.
+PRINTED = {
+    "claude": [
+        '{"type":"system","subtype":"init","cwd":"/tmp","tools":["Bash","Edit"],"model":"some-model"}',
+        '{"type":"assistant","message":{"role":"assistant","content":[{"type":"text","text":"{\\"a\\": 1}"}]}}',
+        '{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Bash","input":{"command":"ls"}}]}}',
+        '{"type":"user","message":{"content":[{"type":"tool_result","content":"a\\nb"}]}}',
+        '{"type":"result","subtype":"success","is_error":false,"result":"done","total_cost_usd":0.000075}',
+    ],
+    "cline": [
+        '{"ts":"2026-11-30T16:24:33.430Z","type":"hook_event","hookEventName":"agent_start"}',
+        '{"ts":"2026-11-30T16:24:33.613Z","type":"agent_event","event":{"type":"content_start","text":"pong"}}',
+        '{"ts":"2026-11-30T16:24:33.762Z","type":"run_result","finishReason":"completed","text":"pong"}',
+        '{"ts":"2026-11-30T16:24:50.998Z","type":"error","message":"invalid key"}',
+    ],
+    "codex": [
+        '{"type":"thread.started","thread_id":"01a22d46"}',
+        '{"type":"turn.started"}',
+        '{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"pong"}}',
+        '{"type":"turn.completed","usage":{"input_tokens":5,"output_tokens":2}}',
+        '{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized"}}',
+    ],
+    "gemini": [
+        '{"type":"init","timestamp":"2026-11-30T16:25:41.709Z","session_id":"22dfb7b7","model":"auto"}',
+        '{"type":"message","role":"assistant","content":"pong","delta":true}',
+        '{"type":"tool_use","tool_name":"list_directory","tool_id":"1","parameters":{"dir_path":"."}}',
+        '{"type":"tool_result","tool_id":"1","status":"success","output":"Listed 2 item(s)."}',
+        '{"type":"result","status":"success","stats":{"total_tokens":7,"tool_calls":1}}',
+    ],
+}
+
+
+def test_what_each_tool_prints_becomes_events() -> None:
+    assert set(load_profiles()) == set(PRINTED)
+    for name, lines in PRINTED.items():
+        with Session() as session:
+            printing = f"print({chr(10).join(lines)!r})"
+            make = processors_by_name(find_profile(name).processors)
+            result = session.execute(printing, processors=make).wait()
+        assert [event.data for event in result.events] == [json.loads(line) for line in lines]
+        assert [event.name for event in result.events] == [json.loads(line)["type"] for line in lines]
+        assert result.stdout == ""
 
 
 def test_the_user_can_add_and_replace_profiles(config: Path) -> None:
@@ -82,7 +136,7 @@ def test_the_user_can_add_and_replace_profiles(config: Path) -> None:
         env={"NO_COLOR": "1"},
         options={"n": ("-n{value}",)},
     )
-    assert set(found) == {"claude", "cline", "tool"}
+    assert set(found) == {*PRINTED, "tool"}
     assert hash(found["tool"])
 
 
@@ -249,7 +303,7 @@ def test_a_profile_without_a_prompt_refuses_one() -> None:
         tool.command_line("text")
 
 
-@pytest.mark.parametrize("name", ["claude", "cline"])
+@pytest.mark.parametrize("name", PRINTED)
 @pytest.mark.parametrize("prompt", ["", " \n"])
 def test_a_missing_prompt_is_refused(name: str, prompt: str) -> None:
     with pytest.raises(
