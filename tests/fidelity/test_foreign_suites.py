@@ -1,18 +1,21 @@
 """The test suites of libraries have in a session the counts that they have in a kernel, or in plain Python.
 
-Only in the soak: their source distributions are downloaded. Those of rich and loguru are without their tests.
+Only in the soak: their source distributions are downloaded. Those of rich are without tests.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from support.kernels import kernel
@@ -21,16 +24,37 @@ from support.sessions import isolated
 from pyrepl_stream import InputRequestMessage, connect
 
 _LIMIT = 900.0  # seconds
-# The arguments of pytest in the source distribution of the version that is installed: without the tests
-# that measure time, and those that their project runs apart.
+
+
+class _Suite(NamedTuple):
+    """The test suite of a library.
+
+    Attributes:
+        arguments: The arguments of pytest: without the tests that measure time, and without those that their
+            project runs apart.
+        version: The version of the source distribution; by default the one that is installed.
+        needs: What the tests import besides.
+    """
+
+    arguments: str
+    version: str = ""
+    needs: tuple[str, ...] = ()
+
+
 SUITES = {
-    "tqdm": ["tests", "--ignore=tests/tests_perf.py"],
-    "click": ["tests", "-m", "not stress"],
-    "pytest": ["testing/code", "testing/io", "testing/test_monkeypatch.py", "testing/test_warnings.py"],
+    # Its asynchronous tests are for asyncio.
+    "tqdm": _Suite("tests --ignore=tests/tests_perf.py --override-ini=anyio_mode=auto -k 'not trio'"),
+    "click": _Suite("tests -m 'not stress'"),
+    "pytest": _Suite(
+        "-p pytester testing/code testing/io testing/test_monkeypatch.py testing/test_warnings.py"
+    ),
+    # The last version that has its tests in it.
+    "loguru": _Suite("tests", "0.7.2", ("freezegun", "colorama")),
 }
 _PROGRAM = """
 import json, os, sys
 os.chdir({folder!r})
+sys.path[:0] = [{needed!r}]
 sys.argv = ["pytest"]
 import pytest
 class FidelityCounts:
@@ -87,11 +111,13 @@ _PLACES: dict[str, Callable[[str, Path], None]] = {
 
 
 def source(library: str, folder: Path) -> Path:
-    """Download and unpack the source distribution of the installed version."""
-    name = f"from importlib.metadata import version; print(version({library!r}))"
-    version = subprocess.check_output([sys.executable, "-c", name], text=True).strip()
-    arguments = ["download", "--quiet", "--no-deps", "--no-binary", library, f"{library}=={version}"]
+    """Download and unpack a source distribution, and install what its tests need."""
+    wanted = SUITES[library].version or version(library)
+    arguments = ["download", "--quiet", "--no-deps", "--no-binary", library, f"{library}=={wanted}"]
     subprocess.run([sys.executable, "-m", "pip", *arguments], cwd=folder, check=True)
+    if needs := SUITES[library].needs:
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", "needed", *needs]
+        subprocess.run(install, cwd=folder, check=True)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as file:
         file.extractall(folder, filter="data")
@@ -101,7 +127,12 @@ def source(library: str, folder: Path) -> Path:
 def outcomes(library: str, folder: Path, where: str) -> dict[str, str]:
     """Run the suite of a library in a place; return the outcome of each test."""
     result = folder.parent / f"{library}-{where}.json"
-    program = _PROGRAM.format(folder=str(folder), paths=SUITES[library], result=str(result))
+    program = _PROGRAM.format(
+        folder=str(folder),
+        needed=str(folder.parent / "needed"),
+        paths=shlex.split(SUITES[library].arguments),
+        result=str(result),
+    )
     _PLACES[where](program, folder)
     found = json.loads(result.read_text(encoding="utf-8"))
     assert isinstance(found, dict)
@@ -121,6 +152,7 @@ def test_a_suite_has_the_counts_of_the_reference(
     found = {where: outcomes(library, folder, where) for where in _PLACES}
     for reference, where in (("a kernel", "local:"), ("plain Python", "Session()")):
         expected = found[reference]
+        assert "passed" in expected.values(), f"{library} in {reference}: the tests were not found"
         worse = [test for test in expected if expected[test] == "passed" != found[where].get(test)]
         print(library, reference, Counter(expected.values()), where, Counter(found[where].values()))
         assert not worse, f"{where} of {library}"
