@@ -7,7 +7,6 @@ inputs, and the number in a violation identifies one of them.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import random
@@ -18,6 +17,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from faults.program import main
 
 from pyrepl_stream import (
     CompleteMessage,
@@ -233,15 +234,5 @@ def fuzz(seconds: float, seed: int, inputs: int | None = None) -> tuple[Counter[
     return done, found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m faults.fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5, help="how long to run (default: 5)")
-    parser.add_argument("--seed", type=int, default=None, help="seed of the changes (default: a new one)")
-    options = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
-    print(f"seed {seed}", flush=True)
-    return 1 if fuzz(options.minutes * 60, seed)[1] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("faults.fuzz", __doc__, fuzz, minutes=5))
