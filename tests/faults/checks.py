@@ -14,8 +14,9 @@ ALLOWED = {  # what may have ended an execution as this status
     "error": {"kill worker", "stop worker"},
     "interrupted": {"interrupt"},
     "killed": {"kill", "close", "kill worker"},
-    "lost": {"kill host", "stop host", "remove runtime directory"},
+    "lost": {"kill host", "stop host"},
 }
+LONGEST = 3600.0  # seconds: every execution takes less, and every jump of the clock is longer
 
 
 @dataclass
@@ -77,6 +78,9 @@ def _end(job: Job) -> Iterable[str]:
     status = ends[0].status
     if ends[0].success != (status == "ok"):
         yield f"success is {ends[0].success} though the status is {status}"
+    # The duration of a lost execution is known from the clock alone.
+    if not 0 <= ends[0].duration <= (float("inf") if status == "lost" else LONGEST):
+        yield f"took {ends[0].duration:g} s"
     if status == "ok" and job.ledger[-1:] != ["end"]:
         yield "reported as a success, but the code did not reach its end"
     if status != "ok" and not ALLOWED.get(status, set()) & job.faults:

@@ -7,10 +7,10 @@ printed first: the same seed makes the same faults, at moments that the machine 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from faults.checks import Job, violations
+from faults.clock import jumping_clock
+from faults.program import main
 from support.network import NetworkLink
 from support.sessions import host_pid, isolated
 
@@ -43,6 +45,7 @@ from pyrepl_stream.testing import BadNetwork
 
 WRITERS = {StreamType.STDOUT: ("a", "b", "child"), StreamType.STDERR: ("c",)}
 RETENTION = 1 << 20  # bytes kept of an execution whose output is limited
+JUMPS = (-400 * 86400, -20 * 86400, -7200, 0, 7200, 20 * 86400)  # seconds by which the clock is ahead
 DEADLINE = 120.0  # seconds after which an execution that has not ended is a violation
 
 # Three threads and a child process write lines. "begin" and "end" are appended to a file that no fault hits.
@@ -168,8 +171,8 @@ class Round:
         faults = set().union(*(job.faults for job in self.jobs.values()))
         if "No space left" in str(error):
             return "fill disk" in faults
-        if isinstance(error, TargetError):  # these clients cannot start a host
-            return "kill host" in faults
+        if isinstance(error, TargetError):  # these clients cannot start a host, or ask it to listen again
+            return bool({"kill host", "remove runtime directory"} & faults)
         return isinstance(error, StaleEpochError) and any(job.runs > 1 for job in self.jobs.values())
 
     def _fail(self, text: str) -> None:
@@ -278,6 +281,11 @@ class Round:
         with contextlib.suppress(ExecutionExistsError):
             self._follow(job, fresh=True, on_created=lambda _: job.replace())
 
+    def remove_runtime_directory(self) -> None:
+        """Remove the sockets of all hosts, with their directory; every host goes on, and listens again."""
+        self.hit("remove runtime directory")
+        shutil.rmtree(os.environ["PYREPL_STREAM_RUNTIME_DIR"], ignore_errors=True)
+
     def more(self) -> None:
         self.start_job()
 
@@ -333,6 +341,7 @@ FAULTS: dict[str, Callable[[Round], None]] = {
     "ask again": Round.again,
     "ask for other code": Round.other_code,
     "ask afresh": Round.ask_afresh,
+    "remove runtime directory": Round.remove_runtime_directory,
     "one more job": Round.more,
 }
 
@@ -364,6 +373,21 @@ def small_disk(path: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
+@contextlib.contextmanager
+def moving_clock(root: Path) -> Iterator[None]:
+    """Let the clock of hosts, workers and client programs jump, if there is a C compiler."""
+    with jumping_clock(root) as jump:
+        if jump is None:
+            print("no clock jumps: there is no C compiler", flush=True)
+            yield
+            return
+        FAULTS["jump of the clock"] = lambda r: jump(r.choose.choice(JUMPS))
+        try:
+            yield
+        finally:
+            del FAULTS["jump of the clock"]
+
+
 def processes_of(root: Path) -> list[int]:
     """Return the pids of the processes, but for this one, that keep their sessions below ``root``."""
     found = []
@@ -393,7 +417,7 @@ def soak(seconds: float, seed: int, rounds: int | None = None) -> tuple[Counter[
     found: list[str] = []
     end = time.monotonic() + seconds
     number = 0
-    with isolated() as root, small_disk(root / "state"):
+    with isolated() as root, small_disk(root / "state"), moving_clock(root):
         while time.monotonic() < end and (rounds is None or number < rounds):
             choose = random.Random(f"{seed}/{number}")
             new = play(root, f"round{number}", choose, 12, done)
@@ -412,16 +436,5 @@ def soak(seconds: float, seed: int, rounds: int | None = None) -> tuple[Counter[
     return done, found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m faults.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30, help="how long to play (default: 30)")
-    parser.add_argument("--seed", type=int, default=None, help="seed of the faults (default: a new one)")
-    options = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
-
-    print(f"seed {seed}", flush=True)
-    return 1 if soak(options.minutes * 60, seed)[1] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("faults.soak", __doc__, soak, minutes=30))

@@ -85,6 +85,21 @@ def end_without_a_fault(job: Job) -> None:
     job.views = []
 
 
+def be_lost_with_the_runtime_directory(job: Job) -> None:
+    job.faults = {"remove runtime directory"}
+    job.record[-1] = replace(job.record[-1], success=False, status="lost")
+    job.views = []
+
+
+def remove_a_record_because_the_clock_jumped(job: Job) -> None:
+    job.record = []
+
+
+def take_the_duration_from_the_clock(job: Job) -> None:
+    job.record[-1] = replace(job.record[-1], duration=-7200.0)
+    job.views = []
+
+
 def run_twice(job: Job) -> None:
     job.ledger = ["begin", "begin", "end"]
 
@@ -117,6 +132,9 @@ PLANTED: list[tuple[Callable[[Job], None], str]] = [
     (never_end, "0 `complete` messages"),
     (report_success_of_a_job_that_was_cut_off, "the code did not reach its end"),
     (end_without_a_fault, "ended as killed after no fault"),
+    (be_lost_with_the_runtime_directory, "ended as lost after remove runtime directory"),
+    (remove_a_record_because_the_clock_jumped, "0 `complete` messages"),
+    (take_the_duration_from_the_clock, "took -7200 s"),
     (run_twice, "began 2 times"),
     (double_a_message_for_a_client, "a client received 8 after 8"),
     (skip_a_message_for_a_client, "a client received 9 after 7"),
