@@ -18,7 +18,7 @@ class FaultyDisk(Disk):
         room: The number of bytes that can still be written; None for no limit. Reserved blocks can be
             written even if there is no room.
         faults: The error numbers that the next calls of each operation (``open``, ``write``, ``truncate``,
-            ``reserve``, ``rename``, ``unlink``) raise, one for each call; 0 for no error.
+            ``reserve``, ``rename``, ``sync``, ``unlink``) raise, one for each call; 0 for no error.
         short: Maximum number of bytes that one write accepts; None for no limit.
         free: The result of :meth:`free`.
     """
@@ -83,6 +83,11 @@ class FaultyDisk(Disk):
         """Rename a file."""
         self._fail("rename")
         super().rename(old, new)
+
+    def sync(self, descriptor: int) -> None:
+        """Flush a file to the disk."""
+        self._fail("sync")
+        super().sync(descriptor)
 
     def unlink(self, path: str) -> None:
         """Remove a file, which makes its bytes available again."""

@@ -83,19 +83,22 @@ class Disk:
         """Make a new file that holds ``data``."""
         with closing(self.open(path, CREATE)) as descriptor:
             self.write_all(descriptor, data)
-            self.sync(descriptor)
 
     def reserve_file(self, path: str, size: int) -> None:
         """Make a new file with ``size`` bytes of allocated blocks, for :meth:`replace_file`."""
         with closing(self.open(path, CREATE)) as descriptor:
             self.reserve(descriptor, size)
 
-    def replace_file(self, path: str, reserved: str, data: bytes) -> None:
-        """Write ``data`` to ``reserved``, a file that may have blocks already, and rename it to ``path``."""
+    def replace_file(self, path: str, reserved: str, data: bytes, *, sync: bool = True) -> None:
+        """Write ``data`` to ``reserved``, a file that may have blocks already, and rename it to ``path``.
+
+        Without ``sync``, a power failure soon after may leave an empty file.
+        """
         with closing(self.open(reserved, os.O_WRONLY | os.O_CREAT)) as descriptor:
             self.write_all(descriptor, data)
             self.truncate(descriptor, len(data))
-            self.sync(descriptor)
+            if sync:
+                self.sync(descriptor)
         self.rename(reserved, path)
 
     def discard(self, path: str) -> None:

@@ -57,6 +57,16 @@ def output(size: int = 100) -> OutputMessage:
     return OutputMessage(data="x" * size)
 
 
+def test_neither_a_start_nor_an_end_waits_for_the_disk(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    spool = make(tmp_path / "e", disk)
+    put(spool, output())
+    spool.complete(CompleteMessage(success=True))
+    assert "sync" not in disk.calls
+    spool.close()
+    assert disk.calls.count("sync") == 1  # the status, which has replaced another one
+
+
 def test_a_message_that_cannot_be_numbered_takes_no_number(tmp_path: Path) -> None:
     spool = make(tmp_path / "e", FaultyDisk())
     put(spool, output())

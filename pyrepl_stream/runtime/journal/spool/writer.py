@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, NamedTuple, Optional
 
+from ...errors import InsecurePathError
 from ...messages import CompleteMessage
 from ...wire import numbered, unnumbered
-from ..disk import Disk, closing, hidden
+from ..disk import Disk, closing, hidden, open_own
 from .pinned import KEPT_LIMIT, PinnedMessages
 from .reader import CLOSED, KEPT, STATUS, TRIM, SpoolReader, SpoolRecord, StoredSpool
 from .retention import Retention
@@ -110,7 +111,6 @@ class Spool(SpoolRecord):
             disk.make_file(os.path.join(made, _OPEN), b"")
             disk.reserve_file(os.path.join(made, _END), _END_SIZE)
             disk.reserve_file(os.path.join(made, STATUS + ".reserve"), STATUS_SIZE)
-            disk.reserve_file(os.path.join(made, TRIM + ".reserve"), _TRIM_SIZE)
             if make_way is not None:
                 make_way()
             if os.path.lexists(directory):
@@ -242,6 +242,8 @@ class Spool(SpoolRecord):
         if self._status_due:
             self._save_status()
         self._file.close()
+        with suppress(OSError, InsecurePathError), closing(open_own(self.path(STATUS))) as descriptor:
+            self._disk.sync(descriptor)
         for name in (_END, STATUS + ".reserve", TRIM + ".reserve"):
             self._disk.discard(self.path(name))
         with suppress(OSError):  # readers in other processes notice that the host has ended
@@ -321,6 +323,7 @@ class Spool(SpoolRecord):
         self.segments.append(segment)
         if len(self.segments) == 2 and self.trim is None:
             self._kept.begin(segment.first - 1, segment.output)
+            self._reserve_trim()
 
     def _repair(self, segment: Segment) -> None:
         """Cut off the remains of a failed write, which readers do not see. Nothing else is appended first."""
@@ -405,13 +408,16 @@ class Spool(SpoolRecord):
         self._written(segment, len(data))
 
     def _save_status(self) -> None:
-        path = self.path(STATUS)
+        path, data = self.path(STATUS), dump_status(self.status)
         self._status_due = True  # until it is stored, readers find the end in the segments
-        for _ in range(2):
+        # A new file if there is room, because cutting the reserve to size can take milliseconds. It is not
+        # synced here, because readers wait for it; `close` syncs it.
+        for name in (".new", ".reserve"):
             with suppress(OSError):
-                self._disk.replace_file(path, path + ".reserve", dump_status(self.status))
+                self._disk.replace_file(path, path + name, data, sync=False)
                 self._status_due = False
                 return
+            self._disk.discard(path + ".new")
             self._file.close()  # frees a descriptor, in case no other is left
 
     # -- retention ---------------------------------------------------------------------------
@@ -445,6 +451,9 @@ class Spool(SpoolRecord):
         for segment in gone:
             self._disk.discard(self.path(segment.name))
         self._kept.store()
-        with suppress(OSError):  # without the reserve, the next trim needs free space
-            self._disk.reserve_file(path + ".reserve", _TRIM_SIZE)
+        self._reserve_trim()
         return True
+
+    def _reserve_trim(self) -> None:
+        with suppress(OSError):  # without the reserve, the next trim needs free space
+            self._disk.reserve_file(self.path(TRIM) + ".reserve", _TRIM_SIZE)
