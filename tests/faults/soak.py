@@ -153,26 +153,30 @@ class Round:
         network.silent.clear()
 
     def _spawn(self, call: Callable[..., None], *args: object) -> None:
-        def run() -> None:
-            try:
-                call(*args)
-            except PyreplStreamError as exc:
-                if not self._is_expected(exc):
-                    self._fail(f"{call.__name__}: {type(exc).__name__}: {exc}")
-            except BaseException as exc:
-                self._fail(f"{call.__name__}: {type(exc).__name__}: {exc}")
-
-        thread = threading.Thread(target=run, daemon=True)
+        thread = threading.Thread(target=self._attempt, args=(call.__name__, call, *args), daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _is_expected(self, error: PyreplStreamError) -> bool:
-        """Return True if a fault that was done makes a client raise this."""
+    def _attempt(self, name: str, call: Callable[..., None], *args: object) -> None:
+        """Call ``call``; an exception that no fault explains is a violation."""
+        try:
+            call(*args)
+        except Exception as exc:
+            if not self._is_expected(exc, reaches_only=call == self._view):
+                self._fail(f"{name}: {type(exc).__name__}: {exc}")
+
+    def _is_expected(self, error: Exception, *, reaches_only: bool) -> bool:
+        """Return True if a fault that was done makes a client raise this.
+
+        Args:
+            error: What the client raised.
+            reaches_only: The client can reach a host, but not start it or ask it to listen again.
+        """
         faults = set().union(*(job.faults for job in self.jobs.values()))
         if "No space left" in str(error):
             return "fill disk" in faults
-        if isinstance(error, TargetError):  # these clients cannot start a host, or ask it to listen again
-            return bool({"kill host", "remove runtime directory"} & faults)
+        if isinstance(error, TargetError):
+            return reaches_only and bool({"kill host", "remove runtime directory"} & faults)
         return isinstance(error, StaleEpochError) and any(job.runs > 1 for job in self.jobs.values())
 
     def _fail(self, text: str) -> None:
@@ -184,7 +188,7 @@ class Round:
         """Do one fault, chosen at random."""
         kind = self.choose.choice(list(FAULTS))
         self._history.append(kind)
-        FAULTS[kind](self)
+        self._attempt(kind, FAULTS[kind], self)
         self.done[kind] += 1
 
     def hit(self, kind: str, *jobs: Job) -> None:
@@ -293,6 +297,10 @@ class Round:
 
     def finish(self) -> list[str]:
         """Wait for all ends, read all records, close the session, and return the violations."""
+        self._attempt("the end", self._finish)
+        return self._failures
+
+    def _finish(self) -> None:
         end = time.monotonic() + DEADLINE
         with self.connect() as session:
             session.start().wait(DEADLINE)  # clients over a bad network wait for a host
@@ -313,7 +321,6 @@ class Round:
         for job in self.jobs.values():
             for text in violations(job):
                 self._fail(text)
-        return self._failures
 
     def _record(self, session: RemoteSession, job: Job) -> list[Message]:
         record: list[Message] = []

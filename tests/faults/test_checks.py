@@ -154,6 +154,16 @@ def test_lines_that_a_gap_stands_for_may_be_missing() -> None:
     assert violations(job) == []
 
 
+def test_the_end_of_the_last_line_may_be_in_a_gap() -> None:
+    job = a_job()
+    cut_a_line(job)
+    line, end = job.record[-2:]
+    job.record[-1] = GapMessage("job", end.sequence, first=end.sequence, bytes=1, reason="the disk is full")
+    job.record.append(replace(end, sequence=end.sequence + 1))
+    assert line.stream is StreamType.STDERR
+    assert violations(job) == []
+
+
 @pytest.mark.parametrize(("plant", "text"), PLANTED, ids=[plant.__name__ for plant, _ in PLANTED])
 def test_a_planted_bug_is_found(plant: Callable[[Job], None], text: str) -> None:
     job = a_job()
