@@ -103,7 +103,8 @@ def _text(job: Job) -> Iterable[str]:
             name, number, *_ = *line.split(" "), "", ""
             if name in seen and number.isdigit():
                 seen[name].append(int(number))
-            elif not gaps:
+            elif not gaps and not ("interrupt" in job.faults and stream is StreamType.STDERR):
+                # An interrupt reaches the child process too, which prints its traceback.
                 yield f"{stream.value} has the line {line!r}"
         for name, numbers in seen.items():
             if gaps:

@@ -241,12 +241,14 @@ class Round:
         """Kill a client program in the middle of its reading; what it printed is checked."""
         job = self.a_job()
         run = job.runs
-        program = self.program("-m", "pyrepl_stream", "attach", f"{self.name}/{job.id}", "--json")
+        program = self.program("-m", "pyrepl_stream.cli", "attach", f"{self.name}/{job.id}", "--json")
         assert program.stdout is not None
         read = [program.stdout.readline() for _ in range(self.choose.randrange(1, 50))]
         program.kill()
         read += program.stdout.read().split(b"\n")[:-1]
         program.wait()
+        if not any(read) and not {"fill disk", "kill host"} & job.faults:
+            self._fail(f"a program that was to read {job.id} printed nothing")
         job.add_view([wire.decode(line.decode()) for line in read if line.strip()], run)
 
     def kill_starter(self) -> None:

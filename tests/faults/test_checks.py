@@ -164,6 +164,17 @@ def test_the_end_of_the_last_line_may_be_in_a_gap() -> None:
     assert violations(job) == []
 
 
+def test_an_interrupted_child_may_print_its_traceback() -> None:
+    job = a_job()
+    line = job.record[-2]
+    assert isinstance(line, OutputMessage)
+    job.record[-2] = replace(line, data=f"{line.text}KeyboardInterrupt\n")
+    job.views = []
+    assert violations(job) == ["job: stderr has the line 'KeyboardInterrupt'"]
+    job.faults = {"interrupt"}
+    assert violations(job) == []
+
+
 @pytest.mark.parametrize(("plant", "text"), PLANTED, ids=[plant.__name__ for plant, _ in PLANTED])
 def test_a_planted_bug_is_found(plant: Callable[[Job], None], text: str) -> None:
     job = a_job()
