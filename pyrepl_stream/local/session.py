@@ -33,6 +33,7 @@ __all__ = ("Session",)
 
 _KEPT_EXECUTIONS = 1000
 _KEPT_BUFFERS = 16  # finished executions are kept while together they fill at most this many buffers
+_RECOUNT = 0.1  # share of the executions that may end until all are counted again
 
 
 class State(Enum):
@@ -126,6 +127,9 @@ class Session(AnySession):
         self._user_loop: LoopThread | None = None
         self._waiting: deque[Run] = deque()
         self._active = 0
+        self._settled_runs: set[Run] = set()  # that are still routed, because the user's loop was busy
+        self._uncounted = 0  # executions that have ended since `_forget_oldest` counted all
+        self._finished_bytes = 0  # of finished executions, at most; not counting later output
 
     def __repr__(self) -> str:
         return f"<Session {self._state.value}, {len(self._runs)} executions>"
@@ -351,20 +355,38 @@ class Session(AnySession):
         else:
             self._active -= 1
         self._next()
-        self._forget_oldest()
+        self._uncounted += 1
+        self._finished_bytes += run.journal.kept_bytes
+        most = _KEPT_BUFFERS * self._buffer_bytes
+        if self._finished_bytes > most or self._uncounted > _RECOUNT * len(self._runs):
+            self._forget_oldest(most)
 
     def _settled(self, run: Run) -> None:
-        if self._user_loop is None or self._user_loop.is_idle():
-            for ended in [run, *(run for run in list(self._routed) if run.settled)]:
-                self._unroute(ended)
+        self._settled_runs.add(run)
+        self._unroute_settled()
+        if self._settled_runs and self._user_loop is not None:
+            # Once more when the task of the run, which has just reported the end, has ended itself.
+            self._user_loop.call(run.engine.call, self._unroute_settled)
 
-    def _forget_oldest(self) -> None:
-        """Remove the oldest finished executions until the others are within the limits."""
+    def _unroute_settled(self) -> None:
+        if self._user_loop is None or self._user_loop.is_idle():
+            for run in self._settled_runs:
+                if run.settled:  # else it has started a thread since, and is reported again
+                    self._unroute(run)
+            self._settled_runs.clear()
+
+    def _forget_oldest(self, most: int) -> None:
+        """Remove the oldest finished executions until the others are within the limits.
+
+        Args:
+            most: The bytes that finished executions may fill.
+        """
         finished = [run for run in self._all_runs() if run.done and not run.in_use]
         total = sum(run.journal.kept_bytes for run in finished)
         for run in finished[:-1]:
-            if len(self._runs) <= _KEPT_EXECUTIONS and total <= _KEPT_BUFFERS * self._buffer_bytes:
+            if len(self._runs) <= _KEPT_EXECUTIONS and total <= most:
                 break
             total -= run.journal.kept_bytes
             self._runs.pop(run.id, None)
             run.close()
+        self._uncounted, self._finished_bytes = 0, total

@@ -301,8 +301,9 @@ class Run:
             self._reason = status, error or status
         self.writer.release()
         if self._started is None:
+            self.writer.alive = False
             self._end(CompleteMessage())
-            self._on_settled(self)
+            self._check_settled()
             return
         self._later(self.runner.stop(force=status == "killed"), self._give_up)
 
