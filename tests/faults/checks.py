@@ -16,6 +16,7 @@ ALLOWED = {  # what may have ended an execution as this status
     "killed": {"kill", "close", "kill worker"},
     "lost": {"kill host", "stop host"},
 }
+MISSING = "\0"
 LONGEST = 3600.0  # seconds: every execution takes less, and every jump of the clock is longer
 
 
@@ -88,19 +89,18 @@ def _end(job: Job) -> Iterable[str]:
 
 
 def _text(job: Job) -> Iterable[str]:
-    outputs = [message for message in job.record if isinstance(message, OutputMessage)]
-    gaps = [message for message in job.record if isinstance(message, GapMessage)]
     end = next((message for message in job.record if isinstance(message, CompleteMessage)), None)
+    success = end is not None and end.success
+    gaps = any(isinstance(message, GapMessage) for message in job.record)
     for stream, names in job.writers.items():
-        text = "".join(message.text for message in outputs if message.stream is stream)
-        whole = text.split("\n")
-        last = max((message.sequence for message in outputs if message.stream is stream), default=0)
-        cut = any(gap.sequence > last for gap in gaps)  # the rest of the line may be in it
-        if whole[-1] and not cut and end is not None and end.success:
+        *whole, rest = _text_of(job.record, stream).split("\n")
+        if rest and MISSING not in rest and success:
             yield f"{stream.value} ends within a line"
         seen: dict[str, list[int]] = {name: [] for name in names}
-        for line in whole[:-1]:
+        for line in whole:
             name, number, *_ = *line.split(" "), "", ""
+            if MISSING in line:
+                continue
             if name in seen and number.isdigit():
                 seen[name].append(int(number))
             elif not gaps and not ("interrupt" in job.faults and stream is StreamType.STDERR):
@@ -112,8 +112,18 @@ def _text(job: Job) -> Iterable[str]:
                     yield f"lines of {name} are doubled or out of order"
             elif numbers != list(range(len(numbers))):
                 yield f"lines of {name} are missing, doubled or out of order"
-            elif end is not None and end.success and len(numbers) != job.lines:
+            elif success and len(numbers) != job.lines:
                 yield f"{len(numbers)} of {job.lines} lines of {name}, without a gap"
+
+
+def _text_of(record: Iterable[Message], stream: StreamType) -> str:
+    """Return the text of a stream, with :data:`MISSING` in place of each gap."""
+    return "".join(
+        MISSING if isinstance(message, GapMessage) else message.text
+        for message in record
+        if isinstance(message, GapMessage)
+        or (isinstance(message, OutputMessage) and message.stream is stream)
+    )
 
 
 def _ledger(job: Job) -> Iterable[str]:

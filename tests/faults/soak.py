@@ -100,6 +100,8 @@ class Round:
     def start_job(self) -> None:
         """Start a job, and a client that follows it to its end and answers its questions."""
         job = Job(f"job{len(self.jobs)}", dict(WRITERS), self.choose.choice([50, 500, 3000]))
+        # The host may notice only now that its worker was killed.
+        job.faults = {"kill worker"} & set(self._history)
         self._codes[job.id] = CODE.format(
             ledger=str(self.ledger(job.id)),
             lines=job.lines,

@@ -164,6 +164,18 @@ def test_the_end_of_the_last_line_may_be_in_a_gap() -> None:
     assert violations(job) == []
 
 
+def test_a_line_that_a_gap_cuts_is_not_compared() -> None:
+    job = a_job()
+    before, gap, after = job.record[28:31]  # lines of stdout, of stderr, and of stdout
+    assert isinstance(before, OutputMessage)
+    assert isinstance(after, OutputMessage)
+    job.record[28] = replace(before, data=before.text[:-1])  # "b 14", which goes on "15"
+    job.record[29] = GapMessage("job", gap.sequence, first=gap.sequence, bytes=9, reason="the disk is full")
+    job.record[30] = replace(after, data=after.text[2:])
+    job.views = []
+    assert violations(job) == []
+
+
 def test_an_interrupted_child_may_print_its_traceback() -> None:
     job = a_job()
     line = job.record[-2]
