@@ -10,14 +10,17 @@ from .report import environment
 
 NAMES = (
     "area",
+    "at_once",
     "colour",
     "commands",
+    "idle",
     "imports",
     "interrupt",
     "latency",
     "memory",
     "processors",
     "records",
+    "round_trip",
     "screen",
     "sessions",
     "structured",
