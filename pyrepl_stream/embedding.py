@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .runtime.engine.context import current
@@ -11,7 +12,7 @@ from .runtime.engine.interpreter import Interpreter, Program
 from .runtime.engine.routed_calls import routed_getpass, routed_input
 from .runtime.engine.routing import override_streams, replace_while_routing, reroute
 from .runtime.engine.summary_line import summary_line
-from .runtime.messages import ClearMessage
+from .runtime.messages import ClearMessage, ErrorMessage
 
 __all__ = (
     "Bundle",
@@ -23,6 +24,7 @@ __all__ = (
     "override_streams",
     "publish_clear",
     "publish_display",
+    "publish_error",
     "replace_while_routing",
     "reroute",
     "routed_getpass",
@@ -77,4 +79,20 @@ def publish_clear(wait: bool = False) -> bool:
     if run is None:
         return False
     run.emit(ClearMessage(wait=wait))
+    return True
+
+
+def publish_error(error: ErrorMessage) -> bool:
+    """Show an error that does not end the calling code's execution.
+
+    Args:
+        error: The error.
+
+    Returns:
+        False when the calling code does not belong to an execution.
+    """
+    run = current.get()
+    if run is None:
+        return False
+    run.emit(replace(error, extra={**error.extra, "is_passing": True}))
     return True

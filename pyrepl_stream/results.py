@@ -148,7 +148,9 @@ class ExecutionResult:
             self.reason = message.error or ""
             if message.status == "timeout" and self.reason.startswith("timeout: "):  # not an idle command
                 self.error = _timeout_error(self.reason, self.error)
-            elif self.error is None and message.error:
+            elif message.success:
+                self.error = None  # an error that the code has shown did not end it
+            elif message.error and (self.error is None or message.extra.get("printed")):
                 name, _, value = message.error.partition(": ")
                 self.error = ErrorInfo.of(ErrorMessage(name=name, value=value))
                 self.error.printed = bool(message.extra.get("printed"))

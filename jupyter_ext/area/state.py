@@ -191,7 +191,7 @@ class AreaState(MessageHandler):
         self.bars.update(message)
 
     def _on_log(self, message: pyrepl_stream.LogMessage) -> None:
-        self._say(message.source, f"{message.level} {message.logger}: {message.text}\n", error=True)
+        self._say(message.source, f"{message.line}\n", error=True)
 
     def _on_event(self, message: pyrepl_stream.EventMessage) -> None:
         self._say(message.source, f"{message.name}: {printable(as_json(message.data), _EVENT)}\n")

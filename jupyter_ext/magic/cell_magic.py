@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -25,6 +26,7 @@ from .line_magic import LineMagic
 from .line_magic import help_text as line_magic_help
 from .renderer_factory import RendererFactory
 from .session_pool import SessionPool
+from .transform import call_of, replace_input
 from .wait import wait, wait_for_run
 
 
@@ -48,7 +50,7 @@ class RemoteStreamMagics(Magics):
     def remote_stream(self, line: str, cell: str) -> None:
         """Run the cell in a session and show its output live."""
         arguments, publisher = parse(line), self._publisher()
-        with override_streams(), HeldInterrupt() as held:
+        with override_streams(), _waiting(publisher, arguments), HeldInterrupt() as held:
             view = self._launcher.start(cell, arguments, publisher, held)
             if not arguments.detach:
                 wait(view, view.execution.interrupt, held)
@@ -61,10 +63,12 @@ class RemoteStreamMagics(Magics):
 
     async def run_awaited(self, line: str, cell: str) -> None:
         """Run ``%%remote_stream`` at the top level of a cell that can await."""
+        replace_input(self._shell, cell, call_of(line, cell))
         arguments, publisher = parse(line), self._publisher()
-        view = self._launcher.start(cell, arguments, publisher)
-        if not arguments.detach:
-            await wait_for_run(view)
+        with _waiting(publisher, arguments):
+            view = self._launcher.start(cell, arguments, publisher)
+            if not arguments.detach:
+                await wait_for_run(view)
         self._end(view, arguments, publisher)
 
     def _manage(self, line: str) -> None:
@@ -123,6 +127,15 @@ class RemoteStreamMagics(Magics):
             if isinstance(original, UsageError):
                 raise UsageError(str(original)) from None  # which IPython shows without a traceback
             raise failure_of(view.result, original, is_command=arguments.is_command) from None
+
+
+@contextlib.contextmanager
+def _waiting(publisher: Publisher, arguments: Arguments) -> Iterator[None]:
+    publisher.is_waiting = not arguments.detach
+    try:
+        yield
+    finally:
+        publisher.is_waiting = False
 
 
 def _summary(result: ExecutionResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bdb
 import sys
 
 from pyrepl_stream import ExecutionResult
@@ -26,8 +27,8 @@ class RemoteExecutionError(Exception):
             if sys.version_info >= (3, 12):
                 sys.last_exc = exc
         error = self.result.error
-        if error is not None and (error.traceback or error.printed):
-            return list(error.traceback or ("",))
+        if error is not None and error.traceback:
+            return list(error.traceback)
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -44,6 +45,9 @@ def failure_of(
     elif error is None or not (error.traceback or error.printed):
         # A command has only an exit code, and code has no traceback when its process has ended.
         name, value = "CommandFailed" if is_command else "ExecutionFailed", str(error or result.status)
-    exception: RemoteExecutionError = type(name, (RemoteExecutionError,), {"__module__": "builtins"})(value)
+    bases: tuple[type, ...] = (RemoteExecutionError,)
+    if error is not None and error.printed:
+        bases = (RemoteExecutionError, bdb.BdbQuit)  # the one exception that IPython does not show
+    exception: RemoteExecutionError = type(name, bases, {"__module__": "builtins"})(value)
     exception.result, exception.original = result, original
     return exception

@@ -50,7 +50,7 @@ class Launcher:
         Raises:
             IPython.core.error.UsageError: The cell cannot be run.
         """
-        if not cell.strip():
+        if not cell or (arguments.is_command and not cell.strip()):
             raise UsageError("%%remote_stream: the cell is empty: there is nothing to run")
         command = command_of(cell, arguments) if arguments.is_command else None
         events: list[EventMessage] = []

@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import ast
 import atexit
+import bdb
+import functools
+import inspect
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -28,13 +33,40 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import pyrepl_stream
 from pyrepl_stream import ErrorMessage
-from pyrepl_stream.embedding import Bundle, Interpreter, Program, clean, error_message, in_execution
+from pyrepl_stream.embedding import (
+    Bundle,
+    Interpreter,
+    Program,
+    clean,
+    error_message,
+    in_execution,
+    publish_error,
+)
+
+from .transform import replace_input
 
 __all__ = ("ShellInterpreter", "own_shell", "replacements")
 
 _PACKAGES = tuple(f"{Path(file).parent}/" for file in (pyrepl_stream.__file__, str(Path(__file__).parent)))
+_display: ContextVar[_Display | None] = ContextVar("jupyter_ext_display", default=None)
+"""Shows the values of the cell that runs."""
 _format_errors: ContextVar[list[BaseException] | None] = ContextVar("jupyter_ext_format_errors", default=None)
 _lock = threading.RLock()  # guards the numbers of cells, and the shell's formatter of tracebacks
+
+
+@dataclass(frozen=True)
+class _Cell(Program):
+    """A cell whose statements are compiled when they run, one by one, as IPython does."""
+
+    statements: list[tuple[ast.stmt, bool]] = field(default_factory=list)  # each with: its value is shown
+    text: str = ""
+    filename: str = ""
+    number: int = 0
+    awaits: bool = False
+
+    @property
+    def is_async(self) -> bool:
+        return self.awaits
 
 
 class ShellInterpreter(Interpreter):
@@ -62,75 +94,86 @@ class ShellInterpreter(Interpreter):
         transformed = code
         try:
             transformed = shell.transform_cell(code)
+        except SyntaxError as exc:
+            raise exc.with_traceback(None)  # noqa: B904  # without the frames of IPython
         finally:  # an invalid cell has a number too
             if self._is_own:
                 with _lock:
                     number = shell.execution_count
                     shell.execution_count += 1
                     shell.history_manager.store_inputs(number, transformed, code)
+        if not self._is_own:
+            replace_input(shell, code, transformed)
         filename = shell.compile.cache(transformed, number, raw_code=code)
-        return self.compile(transformed, filename)._replace(number=number)
+        tree = shell.transform_ast(self.compile_tree(transformed, filename, "exec", ast.PyCF_ONLY_AST))
+        statements = _statements(tree.body, shell.ast_node_interactivity)
+        return _Cell([], None, statements, transformed, filename, number, self._awaits(tree, filename))
 
-    def is_quiet(self, code: str) -> bool:
-        """Return True if the last expression ends in a semicolon, even if a comment follows."""
-        return bool(DisplayHook.semicolon_at_end_of_expression(code))
-
-    def transform(self, tree: ast.Module) -> ast.Module:
-        """Apply the transformers of the shell."""
-        transformed: ast.Module = self._shell.transform_ast(tree)
-        return transformed
-
-    def run(self, program: Program) -> Any:
-        """Run a cell with the builtins that IPython adds, such as ``get_ipython``, by which rich finds it."""
-        with self._notebook.builtin_trap:
-            return super().run(program)
-
-    async def run_async(self, program: Program) -> Any:
-        """Run a cell that awaits. See :meth:`run`."""
-        with self._notebook.builtin_trap:
-            return await super().run_async(program)
-
-    def show(self, program: Program, value: Any, emit: Callable[[Bundle], None]) -> None:
-        """Emit the forms of a cell's value, and keep it as ``_`` and in ``Out``.
-
-        Raises:
-            BaseException: A form could not be made; the others have been emitted.
-        """
-        errors: list[BaseException] = []
-        token = _format_errors.set(errors)
+    def _awaits(self, tree: ast.Module, filename: str) -> bool:
+        if not self._shell.autoawait:
+            return False
         try:
-            data, metadata = self._shell.display_formatter.format(value)
-        finally:
-            _format_errors.reset(token)
-        emit((clean(data), metadata))
-        with _lock:
-            self._remember_result(program.number, value)
-        if errors:
-            raise errors[0]
+            code = self.compile_tree(tree, filename, "exec")
+        except (SyntaxError, ValueError):  # raised again by the statement, when those before it have run
+            return False
+        return bool(code.co_flags & inspect.CO_COROUTINE)
 
-    def _remember_result(self, number: int, value: Any) -> None:
-        shell = self._shell
-        if self._is_own:
-            shell.results.number = number
-            shell.results.update_user_ns(value)
-        elif number == shell.displayhook.prompt_count:
-            shell.displayhook.update_user_ns(value)
-        else:  # a later cell has begun: `_` is not the value of this one
-            shell.user_ns["_oh"][number] = shell.user_ns[f"_{number}"] = value
+    def run(self, program: Program, emit: Callable[[Bundle], None]) -> None:
+        """Run a cell, and show its values."""
+        running = self.run_async(program, emit)
+        try:
+            running.send(None)
+        except StopIteration:
+            return
+        running.close()
+        raise RuntimeError("code without `await` waited for an awaitable")
 
-    def error(self, exc: BaseException) -> ErrorMessage:
-        """Return the message for the exception of a cell, with a traceback as the shell shows it."""
+    async def run_async(self, program: Program, emit: Callable[[Bundle], None]) -> None:
+        """Run a cell that awaits. See :meth:`run`."""
+        assert isinstance(program, _Cell)
+        display = _Display(self._shell, self._notebook, program, emit)
+        with self._traps(), display:
+            for statement, is_shown in program.statements:
+                tree = ast.Interactive([statement]) if is_shown else ast.Module([statement], [])
+                code = self.compile_tree(tree, program.filename, "single" if is_shown else "exec")
+                value = eval(code, self.namespace)
+                if code.co_flags & inspect.CO_COROUTINE:
+                    await value
+        if display.errors:
+            raise display.errors[0]
+
+    @contextmanager
+    def _traps(self) -> Iterator[None]:
+        """Set what IPython sets while a cell runs: its builtins, and a display hook that code may replace."""
+        notebook = self._notebook
+        with notebook.builtin_trap, notebook.display_trap:
+            sys.displayhook = notebook.displayhook  # `%%capture` of a plain cell has one of its own
+            try:
+                yield
+            finally:
+                sys.displayhook = notebook.displayhook
+
+    def error(self, exc: BaseException) -> ErrorMessage | None:
+        """Return the message for the exception of a cell, with a traceback as the shell shows it.
+
+        Return None if the shell shows it in another way, or not at all.
+        """
         exc = exc.with_traceback(_user_traceback(exc.__traceback__))
         self.failure = exc
-        message = error_message(exc)
+        if isinstance(exc, bdb.BdbQuit):
+            return None
+        if isinstance(exc, self._notebook.custom_exceptions):
+            self._notebook.CustomTB(type(exc), exc, exc.__traceback__)
+            return None
+        if _has_group(exc):  # IPython leaves these to Python
+            sys.stderr.write("\n".join(error_message(exc).traceback) + "\n")
+            return None
         try:
             with _lock:
                 lines = self._traceback(exc)
         except Exception:  # an exception that breaks IPython's formatter
-            return message
-        return ErrorMessage(
-            name=message.name, value=message.value, traceback=tuple("\n".join(lines).split("\n"))
-        )
+            return error_message(exc)
+        return _message(exc, lines)
 
     def _traceback(self, exc: BaseException) -> list[str]:
         shell: Any = self._notebook
@@ -144,16 +187,92 @@ class ShellInterpreter(Interpreter):
         if isinstance(exc, SyntaxError):
             frames = traceback.extract_tb(exc.__traceback__)
             return list(shell.SyntaxTB.structured_traceback(type(exc), exc, frames))
-        if _has_group(exc):  # IPython leaves these to Python
-            return list(error_message(exc).traceback)
+        if hasattr(exc, "_render_traceback_"):
+            return list(exc._render_traceback_())
         return list(shell.InteractiveTB.structured_traceback(type(exc), exc, exc.__traceback__, tb_offset=0))
 
-    def _keep_source(self, code: str, filename: str) -> None:
-        """Do nothing: the shell's compiler keeps it."""
+
+class _Display:
+    """The steps of IPython's display hook, for the values of one cell."""
+
+    def __init__(self, shell: Any, notebook: Any, cell: _Cell, emit: Callable[[Bundle], None]) -> None:
+        self._shell = shell
+        self._hook = notebook.displayhook if shell is notebook else shell.results
+        self._cell = cell
+        self._emit = emit
+        self.errors: list[BaseException] = []
+        """Why values could not be formatted. The rest of the cell runs, and then it fails."""
+
+    def __enter__(self) -> None:
+        self._token = _display.set(self)
+
+    def __exit__(self, *exc: object) -> None:
+        _display.reset(self._token)
+
+    def check_for_underscore(self) -> None:
+        type(self._hook).check_for_underscore(self._hook)
+
+    def quiet(self) -> bool:
+        return bool(DisplayHook.semicolon_at_end_of_expression(self._cell.text))
+
+    def start_displayhook(self) -> None:
+        """Do nothing: the result is a message."""
+
+    write_output_prompt = finish_displayhook = start_displayhook
+
+    def compute_format_data(self, result: object) -> Bundle:
+        token = _format_errors.set(self.errors)
+        try:
+            formatted: Bundle = self._shell.display_formatter.format(result)
+            return formatted
+        finally:
+            _format_errors.reset(token)
+
+    def update_user_ns(self, result: object) -> None:
+        number = self._cell.number
+        with _lock:
+            if self._hook is self._shell.displayhook and number != self._hook.prompt_count:
+                # A later cell has begun: `_` is not the value of this one.
+                self._shell.user_ns["_oh"][number] = self._shell.user_ns[f"_{number}"] = result
+                return
+            if isinstance(self._hook, _Results):
+                self._hook.number = number
+            type(self._hook).update_user_ns(self._hook, result)
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
+        self._emit((clean(format_dict), md_dict or {}))
+
+    def log_output(self, format_dict: object) -> None:
+        """Do nothing: ``Out`` holds the value."""
+
+
+_STEPS = tuple(name for name in vars(_Display) if not name.startswith("_"))
+
+
+def _statements(body: list[ast.stmt], interactivity: str) -> list[tuple[ast.stmt, bool]]:
+    """Return the statements of a cell, each with whether its value is shown: what the shell's option says."""
+    if interactivity == "last_expr_or_assign" and body:
+        last = body[-1]
+        if isinstance(last, ast.Assign):
+            target = last.targets[0] if len(last.targets) == 1 else None
+        else:
+            target = last.target if isinstance(last, (ast.AugAssign, ast.AnnAssign)) else None
+        if isinstance(target, ast.Name):
+            name = ast.copy_location(ast.Name(target.id, ast.Load()), target)
+            body = [*body, ast.copy_location(ast.Expr(name), target)]
+    if interactivity.startswith("last_expr"):
+        interactivity = "last" if body and isinstance(body[-1], ast.Expr) else "none"
+    first = {"all": 0, "last": len(body) - 1, "none": len(body)}[interactivity]
+    return [(statement, number >= first) for number, statement in enumerate(body)]
+
+
+def _message(exc: BaseException, lines: list[str]) -> ErrorMessage:
+    """Return the message for an exception, with IPython's traceback, whose items may have several lines."""
+    return replace(error_message(exc), traceback=tuple("\n".join(lines).split("\n")))
 
 
 def _has_group(exc: BaseException | None) -> bool:
-    return exc is not None and (hasattr(exc, "exceptions") or _has_group(exc.__context__))
+    return exc is not None and (isinstance(exc, BaseExceptionGroup) or _has_group(exc.__context__))
 
 
 def _user_traceback(entry: TracebackType | None) -> TracebackType | None:
@@ -181,7 +300,9 @@ def own_shell(notebook: Any) -> Any:
         options["kernel"] = notebook.kernel
     shell: Any = kind(user_module=module, user_ns=module.__dict__, **options)
     atexit.unregister(shell.atexit_operations)
-    for name in ("compile", "builtin_trap", "display_formatter", "display_pub", "InteractiveTB", "SyntaxTB"):
+    for name in ("compile", "builtin_trap", "display_trap", "display_formatter", "display_pub"):
+        setattr(shell, name, getattr(notebook, name))
+    for name in ("InteractiveTB", "SyntaxTB"):
         setattr(shell, name, getattr(notebook, name))
     return shell
 
@@ -227,7 +348,7 @@ class _OwnShell(InteractiveShell):
         raise SystemExit
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        sys.stderr.write(self.InteractiveTB.stb2text(stb) + "\n")
+        self.notebook._showtraceback(etype, evalue, stb)
 
 
 # -- the shell of the notebook -------------------------------------------------------------------
@@ -236,10 +357,21 @@ class _OwnShell(InteractiveShell):
 def replacements(shell: Any) -> list[tuple[object, str, Callable[[Any], Any]]]:
     """Return the methods of the notebook's shell that act on the execution while output is routed."""
     return [
+        *((shell.displayhook, step, functools.partial(_routed_step, step)) for step in _STEPS),
         (shell, "ask_exit", _routed_exit),
         (shell, "showtraceback", _routed_show),
-        (shell, "_showtraceback", lambda original: _routed_traceback(shell, original)),
+        (shell, "_showtraceback", _routed_traceback),
     ]
+
+
+def _routed_step(step: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Show the value of the cell that runs in place of the notebook's."""
+
+    def routed(*args: Any, **kwargs: Any) -> Any:
+        display = _display.get()
+        return (original if display is None else getattr(display, step))(*args, **kwargs)
+
+    return routed
 
 
 def _routed_exit(original: Callable[[], None]) -> Callable[[], None]:
@@ -266,13 +398,11 @@ def _routed_show(original: Callable[..., None]) -> Callable[..., None]:
     return showtraceback
 
 
-def _routed_traceback(shell: Any, original: Callable[..., None]) -> Callable[..., None]:
-    """Write a traceback that a magic such as ``%tb`` shows to the execution's output."""
+def _routed_traceback(original: Callable[..., None]) -> Callable[..., None]:
+    """Show a traceback that a magic such as ``%tb`` shows in the output of its execution."""
 
     def _showtraceback(etype: Any, evalue: Any, stb: Any) -> None:
-        if in_execution():
-            sys.stderr.write(shell.InteractiveTB.stb2text(stb) + "\n")
-        else:
+        if not publish_error(_message(evalue, stb)):
             original(etype, evalue, stb)
 
     return _showtraceback

@@ -19,6 +19,7 @@ from .cell_origin import is_whole_cell
 # Methods rather than magics: a magic would be listed with the others.
 _MAGICS = "get_ipython().magics_manager.registry['RemoteStreamMagics']"
 _CALL = "get_ipython().run_cell_magic('remote_stream', "
+_AWAITED = f"await {_MAGICS}.run_awaited("
 _LINE = "get_ipython().run_line_magic('remote_stream', "
 _ATTACH = _LINE + "'attach "
 
@@ -34,7 +35,7 @@ class AwaitTransform:
     def __call__(self, lines: list[str]) -> list[str]:
         """Return ``lines``, with the calls of the magic awaited where possible."""
         if lines and lines[0].startswith(_CALL) and self._can_await():
-            lines[0] = f"await {_MAGICS}.run_awaited(" + lines[0][len(_CALL) :]
+            lines[0] = _AWAITED + lines[0][len(_CALL) :]
         elif any(line.startswith(_ATTACH) for line in lines) and self._can_await():
             begin = f"await {_MAGICS}.attach_awaited("
             lines = [begin + line[len(_LINE) :] if line.startswith(_ATTACH) else line for line in lines]
@@ -45,6 +46,18 @@ class AwaitTransform:
         if not self._shell.autoawait or asyncio._get_running_loop() is None:
             return False
         return self._shell.loop_runner is _asyncio_runner and is_whole_cell()
+
+
+def call_of(line: str, cell: str) -> str:
+    """Return the call of the magic that IPython makes of a cell."""
+    return f"{_CALL}{line!r}, {cell!r})"
+
+
+def replace_input(shell: InteractiveShell, cell: str, text: str) -> None:
+    """Let ``In`` have ``text`` for the cell that runs, if all of it is a call of the magic with ``cell``."""
+    inputs = shell.history_manager.input_hist_parsed if shell.history_manager else []
+    if inputs and inputs[-1].startswith((_CALL, _AWAITED)) and inputs[-1].endswith(f", {cell!r})"):
+        inputs[-1] = text.rstrip("\n")  # as IPython stores them
 
 
 class CommentHint:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from pyrepl_stream import DisplayMessage, ResultMessage
+from pyrepl_stream import DisplayMessage, ErrorMessage, ResultMessage
 from pyrepl_stream.processors import ColourPolicy
 
 from ..text import encodable_json
@@ -24,9 +24,11 @@ class KernelPublisher:
         is_page: True when the front end shows displays and can replace them.
         is_interactive: True when a person can answer; False when a program runs the notebook.
         is_notebook: True when the front end may show widgets; not in ``jupyter console`` or ``jupyter run``.
+        is_waiting: True while the cell waits for the run, so that a program that runs the notebook reads all.
     """
 
     is_page = True
+    is_waiting = False
 
     def __init__(self, shell: InteractiveShell, deferred_updates: DeferredUpdates) -> None:
         self._deferred_updates = deferred_updates
@@ -48,7 +50,9 @@ class KernelPublisher:
         if not message.update:
             self._send("display_data", content)
             return
-        if message.display_id and not self.is_interactive:  # before sending: the next cell may begin at once
+        if message.display_id and not (
+            self.is_interactive or self.is_waiting
+        ):  # before sending: the next cell may begin at once
             self._deferred_updates.add(message.display_id, lambda: self._update(content))
         self._update(content)
 
@@ -56,6 +60,11 @@ class KernelPublisher:
         """Show the value of the last expression."""
         content = {"data": message.data, "metadata": message.metadata}
         self._send("execute_result", {**content, "execution_count": self._count})
+
+    def error(self, message: ErrorMessage) -> None:
+        """Show an error."""
+        content = {"ename": message.name, "evalue": message.value, "traceback": message.traceback}
+        self._send("error", content)
 
     def clear(self, wait: bool) -> None:
         """Clear the cell's output; with ``wait``, once there is new output."""
@@ -82,6 +91,7 @@ class StreamPublisher:
     """Writes to the streams that ``sys`` had in the cell: the streams of a terminal or of ``%%capture``."""
 
     is_page = False
+    is_waiting = False
     is_interactive = True
     is_notebook = False
 
@@ -104,6 +114,10 @@ class StreamPublisher:
     def result(self, message: ResultMessage) -> None:
         """Show the value of the last expression."""
         self._displays.publish(dict(message.data), dict(message.metadata))
+
+    def error(self, message: ErrorMessage) -> None:
+        """Show an error."""
+        self.text("stderr", "\n".join(message.traceback) + "\n")
 
     def clear(self, wait: bool) -> None:
         """Clear the cell's output."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pyrepl_stream
-from pyrepl_stream import DisplayMessage, InputRequestMessage, PyreplStreamError, ResultMessage
+from pyrepl_stream import DisplayMessage, ErrorMessage, InputRequestMessage, PyreplStreamError, ResultMessage
 from pyrepl_stream.processors import Progress, progress_line
 
 from ..messaging.publisher import Publisher
@@ -43,6 +43,7 @@ class PlainRenderer(Renderer):
         self._progress = ProgressLine()
         self._questions: dict[int, InputRequestMessage] = {}  # requests asked elsewhere, by sequence
         self._traced = False
+        self._error: ErrorMessage | None = None  # not shown: the cell raises the last one
         self._shown = 0.0
         self._stopped = False
 
@@ -101,7 +102,7 @@ class PlainRenderer(Renderer):
             self._add("stdout", dialogue(request, message))
 
     def _on_log(self, message: pyrepl_stream.LogMessage) -> None:
-        self._add("stderr", f"{message.level} {message.logger}: {message.text}\n")
+        self._add("stderr", f"{message.line}\n")
 
     def _on_gap(self, message: pyrepl_stream.GapMessage) -> None:
         self._add("stderr", f"\n[{message.text}]\n")
@@ -110,15 +111,29 @@ class PlainRenderer(Renderer):
         data = json.dumps(message.data, ensure_ascii=False)
         self._add("stdout", f"{message.name}: {textwrap.shorten(data, _EVENT)}\n")
 
-    def _on_error(self, message: pyrepl_stream.ErrorMessage) -> None:
+    def _on_error(self, message: ErrorMessage) -> None:
         if self._show_errors:
             self._traced = self._traced or bool(message.traceback)
             self._add("stderr", "\n".join(message.traceback) + "\n")
+            return
+        self._show_error()
+        self._error = message
+        if message.extra.get("is_passing"):
+            self._show_error()
 
     def _on_complete(self, message: pyrepl_stream.CompleteMessage) -> None:
         shown = self._traced or message.extra.get("printed")
         if self._show_errors and not message.success and message.error and not shown:
             self._add("stderr", f"{message.error}\n")
+        if message.success or message.extra.get("printed"):
+            self._show_error()
+
+    def _show_error(self) -> None:
+        """Show the newest error: it did not end the code, so that the cell will not raise it."""
+        error, self._error = self._error, None
+        if error is not None:
+            self._show_all()
+            self._publisher.error(error)
 
     def _add(self, stream: str, text: str) -> None:
         self._pacer.add("stdout", self._progress.clear(text))

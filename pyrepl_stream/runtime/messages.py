@@ -214,6 +214,12 @@ class LogMessage(Message):
     logger: str = ""
     text: str = ""
 
+    @property
+    def line(self) -> str:
+        """The message as views show it: as its handler would have written it, or with level and logger."""
+        prefix = self.extra.get("prefix", f"{self.level} {self.logger}: ")
+        return f"{prefix}{self.text}"
+
 
 @dataclass(frozen=True)
 class ProgressMessage(Message):

@@ -201,7 +201,7 @@ def _take(outcome: Outcome, message: Message) -> None:
         else:
             outcome.stdout += message.text
     elif isinstance(message, LogMessage):
-        outcome.stderr += message.text + "\n"  # a handler of `logging` wrote it
+        outcome.stderr += message.line + "\n"  # a handler of `logging` wrote it
     elif isinstance(message, ResultMessage):
         outcome.shown += (("execute_result", dict(message.data), dict(message.metadata)),)
     elif isinstance(message, DisplayMessage):

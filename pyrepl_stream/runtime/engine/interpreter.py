@@ -5,14 +5,17 @@ import __future__
 
 import ast
 import builtins
+import functools
 import hashlib
 import inspect
 import linecache
+import sys
 import threading
 from collections import Counter
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from types import CodeType
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Union
+from typing import Any, Callable, NoReturn, Optional, Union
 
 from ..messages import ErrorMessage
 from . import main_module
@@ -26,15 +29,16 @@ _sources: Counter[str] = Counter()  # the number of interpreters that have compi
 _sources_lock = threading.Lock()  # guards _sources
 
 
-class Program(NamedTuple):
-    """Compiled code: steps to run in order. If ``has_value`` is true, the last step is an expression.
+@dataclass(frozen=True)
+class Program:
+    """Compiled code: steps to run in order. ``show`` calls ``show(value)`` with the value of the last step.
 
-    ``number`` is that of the cell, for an interpreter that counts them.
+    It is at the place of the last expression, so that a traceback of a failing ``repr`` begins there. It is
+    None if the code does not end with an expression to show.
     """
 
     steps: list[CodeType]
-    has_value: bool
-    number: int = 0
+    show: Optional[CodeType] = None
 
     @property
     def is_async(self) -> bool:
@@ -51,10 +55,12 @@ class Interpreter:
             module.
     """
 
-    def __init__(self, namespace: Optional[MutableMapping[str, Any]] = None) -> None:
-        self._own = namespace is None
+    def __init__(self, namespace: Optional[MutableMapping[str, Any]] = None, *, own: bool = False) -> None:
+        """``own`` adds ``exit`` and ``quit`` to ``namespace`` and binds ``_``, as without a namespace."""
+        self._own = own or namespace is None
         self._files: set[str] = set()  # names of cells in `linecache`
         self._features = 0  # flags of the compiler
+        self._display_hooks = (sys.__displayhook__, sys.displayhook)  # those that are not the code's own
         self.namespace: dict[str, Any] = namespace if namespace is not None else {}  # type: ignore[assignment]  # exec takes only a dict, and raises for others
         self.namespace.setdefault("__name__", "__main__")
         self.namespace.setdefault("__builtins__", builtins)
@@ -80,28 +86,24 @@ class Interpreter:
             digest = hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
             filename = f"<cell {digest[:16]}>"
         self._keep_source(code, filename)
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._features
-        tree = self.transform(_compile(code, filename, "exec", flags | ast.PyCF_ONLY_AST))
+        tree = self.compile_tree(code, filename, "exec", ast.PyCF_ONLY_AST)
         value: Optional[ast.expr] = None
         last = tree.body[-1] if tree.body else None
-        if isinstance(last, ast.Expr) and not self.is_quiet(code):
+        if isinstance(last, ast.Expr) and not code.rstrip().endswith(";"):
             value = last.value
             tree.body.pop()
-        steps = [_compile(tree, filename, "exec", flags)] if tree.body else []
-        if value is not None:
-            steps.append(_compile(ast.Expression(value), filename, "eval", flags))
-        for feature in _FEATURES:  # `from __future__ import` counts for later cells too
-            if any(step.co_flags & feature for step in steps):
-                self._features |= feature
-        return Program(steps, value is not None)
+        steps = [self.compile_tree(tree, filename, "exec")] if tree.body else []
+        if value is None:
+            return Program(steps)
+        steps.append(self.compile_tree(ast.Expression(value), filename, "eval"))
+        return Program(steps, self.compile_tree(_call_of_show(value), filename, "eval"))
 
-    def is_quiet(self, code: str) -> bool:
-        """Return True when the value of the last expression is not to be shown."""
-        return code.rstrip().endswith(";")
-
-    def transform(self, tree: ast.Module) -> ast.Module:
-        """Return the tree to compile in place of ``tree``, which may be changed."""
-        return tree
+    def compile_tree(self, source: Union[str, ast.AST], filename: str, mode: str, flags: int = 0) -> Any:
+        """Call ``compile``. A ``from __future__ import`` counts for later calls too."""
+        compiled = _compile(source, filename, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._features | flags)
+        if isinstance(compiled, CodeType):
+            self._features |= sum(feature for feature in _FEATURES if compiled.co_flags & feature)
+        return compiled
 
     def _keep_source(self, code: str, filename: str) -> None:
         with _sources_lock:
@@ -121,31 +123,53 @@ class Interpreter:
                     linecache.cache.pop(filename, None)
             self._files.clear()
 
-    def run(self, program: Program) -> Any:
-        """Run code that has no top-level ``await``; return the value of its last expression."""
+    def run(self, program: Program, emit: Callable[[Bundle], None]) -> None:
+        """Run code that has no top-level ``await``, and pass the forms of its value to ``emit``."""
         value = None
         for step in program.steps:
             value = eval(step, self.namespace)
-        return value if program.has_value else None
+        self._show(program, value, emit)
 
-    async def run_async(self, program: Program) -> Any:
-        """Run code that has top-level ``await``; return the value of its last expression."""
+    async def run_async(self, program: Program, emit: Callable[[Bundle], None]) -> None:
+        """Run code that has top-level ``await``. See :meth:`run`."""
         value = None
         for step in program.steps:
             value = eval(step, self.namespace)
             if step.co_flags & inspect.CO_COROUTINE:
                 value = await value
-        return value if program.has_value else None
+        self._show(program, value, emit)
 
-    def show(self, program: Program, value: Any, emit: Callable[[Bundle], None]) -> None:
-        """Pass the MIME bundle of the value of ``program`` to ``emit``, and remember the value."""
+    def _show(self, program: Program, value: Any, emit: Callable[[Bundle], None]) -> None:
+        if program.show is None:
+            return
+        hook = sys.displayhook
+        if any(hook is known for known in self._display_hooks) or _is_of_notebook(hook):
+            hook = functools.partial(self._display, emit)
+        eval(program.show, {"show": hook, "value": value})
+
+    def _display(self, emit: Callable[[Bundle], None], value: Any) -> None:
+        if value is None:
+            return
         emit(mime_bundle(value))
         if self._own:
             self.namespace["_"] = value
 
-    def error(self, exc: BaseException) -> ErrorMessage:
-        """Return the message for the exception that ended the code."""
+    def error(self, exc: BaseException) -> Optional[ErrorMessage]:
+        """Return the message for the exception that ended the code; None if it is not to be shown."""
         return ending_message(exc)
+
+
+def _call_of_show(value: ast.expr) -> ast.Expression:
+    """Return a call ``show(value)`` at the place of an expression."""
+    call = ast.parse("show(value)", mode="eval")
+    for node in ast.walk(call.body):
+        ast.copy_location(node, value)
+    return call
+
+
+def _is_of_notebook(hook: object) -> bool:
+    """Return True for the hooks of IPython and its kernel, which they exchange for each cell."""
+    return type(hook).__module__.partition(".")[0] in ("IPython", "ipykernel")
 
 
 def _compile(source: Union[str, ast.AST], filename: str, mode: str, flags: int) -> Any:

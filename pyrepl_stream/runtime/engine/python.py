@@ -10,18 +10,19 @@ import functools
 import os
 import sys
 import threading
-from typing import Any, Callable, Optional
+from dataclasses import replace
+from typing import Callable, Optional
 
 from ..messages import CompleteMessage, ErrorMessage, ResultMessage
 from .context import current
 from .flow import SLOW_TICK
-from .formats import Bundle, describe, ending_message, mime_bundle
+from .formats import Bundle, describe, ending_message
 from .interpreter import Interpreter, Program
 from .loop import LoopThread, UserLoop
 from .run import Run
 from .standard_streams import bound, unbind
 
-__all__ = ("PythonRunner", "end_of", "failed", "raise_in", "emit_result")
+__all__ = ("PythonRunner", "emit_bundle", "end_of", "failed", "raise_in")
 
 _INTERRUPT_GRACE = 1.0  # seconds after which interrupted code is abandoned
 _KILL_GRACE = 0.1  # seconds after which killed code is abandoned
@@ -188,7 +189,7 @@ class PythonRunner:
             if self._interrupted:  # before there was code to interrupt
                 raise KeyboardInterrupt
             with self._shown.shown() if isinstance(self._shown, UserLoop) else contextlib.nullcontext():
-                self._emit_result(run, self._interpreter.run(program))
+                self._interpreter.run(program, functools.partial(emit_bundle, run))
         except BaseException as exc:
             return self._failed(run, exc)
         return CompleteMessage(success=True)
@@ -208,9 +209,8 @@ class PythonRunner:
 
     async def _await(self, run: Run) -> None:
         try:
-            value = await self._interpreter.run_async(self._program)
+            await self._interpreter.run_async(self._program, functools.partial(emit_bundle, run))
             self._task_done = True
-            self._emit_result(run, value)
             complete = CompleteMessage(success=True)
         except asyncio.CancelledError as exc:
             self._task_done = True
@@ -219,10 +219,6 @@ class PythonRunner:
             self._task_done = True
             complete = self._failed(run, exc)
         run.finished(complete)
-
-    def _emit_result(self, run: Run, value: Any) -> None:
-        if value is not None:
-            self._interpreter.show(self._program, value, functools.partial(emit_bundle, run))
 
     def _failed(self, run: Run, exc: BaseException) -> CompleteMessage:
         return failed(run, exc, self._interpreter.error)
@@ -234,12 +230,6 @@ def _unless_begun(run: Run, task: asyncio.Task[None]) -> None:
         run.finished(end_of(KeyboardInterrupt()))
 
 
-def emit_result(run: Run, value: Any) -> None:
-    """Emit the value of the last expression as the result, unless it is None."""
-    if value is not None:
-        emit_bundle(run, mime_bundle(value))
-
-
 def emit_bundle(run: Run, bundle: Bundle) -> None:
     """Emit the forms of the value of the last expression, unless the value has displayed itself."""
     data, metadata = bundle
@@ -248,12 +238,21 @@ def emit_bundle(run: Run, bundle: Bundle) -> None:
 
 
 def failed(
-    run: Run, exc: BaseException, message_of: Callable[[BaseException], ErrorMessage] = ending_message
+    run: Run,
+    exc: BaseException,
+    message_of: Callable[[BaseException], Optional[ErrorMessage]] = ending_message,
 ) -> CompleteMessage:
-    """Emit the exception that ended the code, unless it is an exit without an error. Return `complete`."""
+    """Emit the exception that ended the code, unless it is an exit without an error. Return `complete`.
+
+    ``message_of`` returns None for an exception that has been shown, or that is not to be shown.
+    """
     complete = end_of(exc)
-    if not complete.success:
-        run.emit(message_of(exc))
+    if complete.success:
+        return complete
+    message = message_of(exc)
+    if message is None:
+        return replace(complete, extra={"printed": True})
+    run.emit(message)
     return complete
 
 

@@ -9,9 +9,6 @@ import functools
 import logging
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Callable, Optional
 
 from ..messages import LogMessage, StreamType
@@ -50,7 +47,6 @@ def thread_start(original: Callable[..., None], route_pools: Callable[[], None])
     def start(self: threading.Thread) -> None:
         run = current.get()
         if run is not None:
-            self._pyrepl_stream_run = run  # type: ignore[attr-defined]  # for the excepthook
             self.run = functools.partial(_run_thread, run, self, self.run)  # type: ignore[method-assign]
             route_pools()
             run.begin_use(self)
@@ -68,50 +64,36 @@ def thread_start(original: Callable[..., None], route_pools: Callable[[], None])
 
 def _run_thread(run: Run, thread: threading.Thread, target: Callable[[], None]) -> None:
     del thread.run  # the instance's attribute, which refers back to the thread
-    with bound(run):
-        target()
-    run.end_use(thread)  # after an exception, the excepthook does it
+    try:
+        with bound(run):
+            try:
+                target()
+            except BaseException as exc:  # here, since the output of a hook is the execution's, too
+                exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+                thread._invoke_excepthook(thread)  # type: ignore[attr-defined]  # private; exists since 3.8
+    finally:
+        run.end_use(thread)
 
 
 def excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Write the traceback of a thread to its execution."""
+    """Write the traceback of a thread of an execution with the source lines of cells.
+
+    The default hook is C code that does not find them.
+    """
 
     @functools.wraps(original)
     def hook(args: Any) -> Any:
-        run = getattr(args.thread, "_pyrepl_stream_run", None)
-        if run is None:
+        run = current.get()
+        if run is None or original is not _DEFAULT_EXCEPTHOOK or not isinstance(args.exc_value, Exception):
             return original(args)
-        traceback = _strip_own_frames(args.exc_traceback)
-        with _ending_use(run, args.thread), bound(run):
-            if original is _DEFAULT_EXCEPTHOOK and isinstance(args.exc_value, Exception):
-                # Like the original, but with the source lines of cells, which its C code does not find.
-                lines = error_message(args.exc_value.with_traceback(traceback)).traceback
-                run.stderr.write("\n".join((f"Exception in thread {args.thread.name}:", *lines, "")))
-                return None
-            return original(threading.ExceptHookArgs((args.exc_type, args.exc_value, traceback, args.thread)))
+        lines = error_message(args.exc_value).traceback
+        run.stderr.write("\n".join((f"Exception in thread {args.thread.name}:", *lines, "")))
+        return None
 
     return hook
 
 
-@contextmanager
-def _ending_use(run: Run, user: object) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        run.end_use(user)
-
-
 _DEFAULT_EXCEPTHOOK = getattr(threading, "__excepthook__", threading.excepthook)  # not in Python 3.9
-
-
-def _strip_own_frames(traceback: Optional[TracebackType]) -> Optional[TracebackType]:
-    """Return ``traceback`` without the frames of this module at its start, unless it has no others."""
-    entry, found = traceback, traceback
-    while entry is not None:
-        if entry.tb_frame.f_code.co_filename == __file__:
-            found = entry.tb_next
-        entry = entry.tb_next
-    return found or traceback
 
 
 def submit(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,8 +167,9 @@ def log_emit(original: Callable[..., None]) -> Callable[..., None]:
                 stream = run.stdout if on_stdout else run.stderr
                 stream.write(self.format(record) + self.terminator)
             else:
-                text = _TEXT.format(record)
-                run.emit(LogMessage(level=record.levelname, logger=record.name, text=text))
+                text, written = _TEXT.format(record), self.format(record)
+                extra = {"prefix": written[: len(written) - len(text)]}
+                run.emit(LogMessage(level=record.levelname, logger=record.name, text=text, extra=extra))
         except RecursionError:
             raise
         except Exception:

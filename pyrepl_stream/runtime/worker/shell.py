@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from types import ModuleType
 from typing import Optional
 
-from ..engine.interpreter import Interpreter, leave
-from ..engine.python import emit_result
+from ..engine.interpreter import Interpreter
+from ..engine.python import emit_bundle
 from ..engine.run import Run
 from .main_thread import Await, Shell
 from .variables import set_variables_of_kernel
@@ -54,9 +55,7 @@ class PlainShell:
         module = ModuleType("__main__")
         self._before = sys.modules.get("__main__")  # kept, because its content is in use
         sys.modules["__main__"] = module  # where `pickle` looks for what cells define
-        self._namespace = module.__dict__
-        self._namespace.update(exit=leave, quit=leave)
-        self._interpreter = Interpreter(self._namespace)
+        self._interpreter = Interpreter(module.__dict__, own=True)
 
     def start(self) -> None:
         """Do nothing: plain Python reads no settings."""
@@ -64,10 +63,8 @@ class PlainShell:
     def run(self, run: Run, code: str, wait: Await) -> None:
         """See :meth:`Shell.run`."""
         program = self._interpreter.compile(code, f"<cell {run.id}>")
+        emit = functools.partial(emit_bundle, run)
         if program.is_async:
-            value = wait(self._interpreter.run_async(program))
+            wait(self._interpreter.run_async(program, emit))
         else:
-            value = self._interpreter.run(program)
-        if value is not None:
-            self._namespace["_"] = value
-            emit_result(run, value)
+            self._interpreter.run(program, emit)

@@ -102,6 +102,90 @@ def test_a_value_whose_repr_fails_fails_its_cell_once(running: Kernel) -> None:
         assert cell.text("stderr") == ""
 
 
+@pytest.mark.parametrize("name", ["", "several"])
+def test_the_option_of_the_shell_says_which_values_are_shown(running: Kernel, name: str) -> None:
+    def values(code: str, option: str) -> list[str]:
+        thread(running, f"%config InteractiveShell.ast_node_interactivity = {option!r}", name)
+        cell = thread(running, code, name)
+        assert cell.ok, cell.traceback
+        return [result["data"]["text/plain"] for result in cell.of("execute_result")]
+
+    try:
+        assert values("1\nx = 2\nfor i in range(2): i\nx", "all") == ["1", "0", "1", "2"]
+        assert values("1\nfor i in range(2): i", "last") == ["0", "1"]
+        assert values("1\ny = 5", "last_expr_or_assign") == ["5"]
+        assert values("1\n2", "none") == []
+    finally:
+        assert values("1\n2", "last_expr") == ["2"]
+
+
+def test_statements_before_one_that_cannot_be_compiled_run(running: Kernel) -> None:
+    cell = thread(running, "print('before')\nyield 5")
+    assert cell.text() == "before\n"
+    assert cell.reply["ename"] == "SyntaxError"
+
+
+@pytest.mark.parametrize("name", ["", "hooked"])
+def test_a_display_hook_of_a_cell_ends_with_it(running: Kernel, name: str) -> None:
+    code = "import sys\nsys.displayhook = lambda value: print('hook', value)\n5"
+    cell = thread(running, code, name)
+    assert (cell.text(), cell.of("execute_result")) == ("hook 5\n", [])
+    assert (shown(thread(running, "6", name)), shown(running.run("7"))) == ("6", "7")
+
+
+def test_an_error_that_a_magic_shows_does_not_fail_its_cell(running: Kernel) -> None:
+    thread(running, "1/0")
+    cell = thread(running, "print('one')\n%tb\nprint('two')")
+    assert cell.ok
+    assert [error["ename"] for error in cell.of("error")] == ["ZeroDivisionError"]
+    assert cell.text() == "one\ntwo\n"
+    kinds = [
+        message["msg_type"] for _, message in cell.messages if message["msg_type"] in ("stream", "error")
+    ]
+    assert kinds == ["stream", "error", "stream"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("raise ExceptionGroup('several', [ValueError(1)])", "several"), ("import bdb\nraise bdb.BdbQuit", "")],
+)
+def test_an_error_that_the_shell_does_not_raise_fails_its_cell_all_the_same(
+    running: Kernel, code: str, text: str
+) -> None:
+    cell = thread(running, code)
+    assert not cell.ok
+    assert (cell.of("error"), text in cell.text("stderr")) == ([], True)
+    assert "pyrepl_stream" not in cell.text("stderr")
+
+
+def test_a_handler_of_the_codes_own_shows_its_errors(running: Kernel) -> None:
+    code = (
+        "def handler(shell, kind, error, traceback, tb_offset=None): print('handled', error)\n"
+        "get_ipython().set_custom_exc((LookupError,), handler)"
+    )
+    thread(running, code)
+    try:
+        cell = thread(running, "{}['k']")
+        assert (cell.text(), cell.ok, cell.of("error")) == ("handled 'k'\n", False, [])
+    finally:
+        running.run("get_ipython().set_custom_exc((), None)")
+
+
+def test_the_list_of_inputs_has_the_code_of_a_cell(running: Kernel) -> None:
+    thread(running, "one = 1\n%pwd")
+    assert running.run("print(In[-2])").text() == "one = 1\nget_ipython().run_line_magic('pwd', '')\n"
+    running.run("%%remote_stream thread:other\none = 2")
+    assert running.run("print(In[-2])").text() == (
+        "get_ipython().run_cell_magic('remote_stream', 'thread:other', 'one = 2\\n')\n"
+    )
+
+
+def test_an_empty_cell_does_nothing(running: Kernel) -> None:
+    cell = thread(running, "\n")
+    assert (cell.ok, cell.text(), cell.text("stderr")) == (True, "", "")
+    assert "the cell is empty" in running.run("%%remote_stream thread:").text("stderr")
+
+
 def test_a_semicolon_before_a_comment_hides_the_value(running: Kernel) -> None:
     assert thread(running, "5;  # hidden").of("execute_result") == []
     assert shown(thread(running, "5  # not ;")) == "5"

@@ -79,6 +79,26 @@ def test_an_underscore_in_a_given_namespace_is_not_changed(session_of: Callable[
     assert session.namespace["_"] == "mine"
 
 
+def test_a_failing_repr_is_an_error_of_the_last_expression(run: Run) -> None:
+    outcome = run("class A:\n    def __repr__(self): raise ValueError('no repr')\nx = 1\nA()")
+    assert outcome.error is not None
+    assert [line.strip() for line in outcome.error.traceback if "line" in line or "A()" in line] == [
+        f'File "{outcome.error.traceback[1].split(chr(34))[1]}", line 4, in <module>',
+        "A()",
+        f'File "{outcome.error.traceback[1].split(chr(34))[1]}", line 2, in __repr__',
+    ]
+
+
+def test_values_are_passed_to_a_display_hook_of_the_code(run: Run) -> None:
+    run("import sys\nbefore, sys.displayhook = sys.displayhook, lambda value: print('hook', value)")
+    try:
+        assert (run("5").stdout, run("None").stdout, run("5;").stdout) == ("hook 5\n", "hook None\n", "")
+        assert run("5").result is None
+    finally:
+        run("sys.displayhook = before")
+    assert run("6").result == "6"
+
+
 def test_a_future_import_applies_to_later_cells_as_in_an_interpreter(run: Run) -> None:
     run("from __future__ import annotations")
     assert run("def f(x: missing): pass").error is None

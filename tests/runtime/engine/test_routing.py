@@ -175,6 +175,16 @@ def test_the_traceback_of_a_thread_is_shown_in_its_execution(
     assert "pyrepl_stream" not in outcome.stderr
 
 
+def test_the_output_of_the_codes_own_hook_of_threads_is_that_of_its_execution(run: Run) -> None:
+    assert run(
+        "import threading, traceback\nbefore = threading.excepthook\n"
+        "def hook(args):\n    print(args.exc_type.__name__, args.thread.name)\n"
+        "    print([f.name for f in traceback.extract_tb(args.exc_traceback)])\n"
+        "threading.excepthook = hook\n"
+        "t = threading.Thread(target=lambda: 1 / 0, name='T'); t.start(); t.join()\nthreading.excepthook = before"
+    ) == ("ZeroDivisionError T\n['run', '<lambda>']\n", "")
+
+
 def test_starting_a_thread_twice_is_still_an_error(run: Run) -> None:
     assert run(
         "import threading\ngo = threading.Event()\nt = threading.Thread(target=lambda: (go.wait(), print('x')))\nt.start()\n"
@@ -216,10 +226,21 @@ def test_a_logging_record_is_a_log_message_at_its_place(
     session = session_of({"logger": logger})
     messages = list(session.execute("print('a')\nlogger.warning('w %s', 5)\nprint('b')"))
     (log,) = [message for message in messages if isinstance(message, LogMessage)]
-    assert (log.level, log.logger, log.text) == ("WARNING", logger.name, "w 5")
+    assert (log.level, log.logger, log.text, log.line) == ("WARNING", logger.name, "w 5", "w 5")
     before = "".join(m.text for m in messages if isinstance(m, OutputMessage) and m.sequence < log.sequence)
     assert before == "a\n"
     assert log.timestamp > 1e9
+
+
+def test_the_line_of_a_log_message_is_what_its_handler_would_have_written(
+    session_of: Callable[..., Session], logger: logging.Logger
+) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
+    logger.addHandler(handler)
+    (log,) = session_of({"logger": logger}).execute("logger.warning('w')").wait(60).logs
+    assert log.line == f"WARNING:{logger.name}:w"
+    assert LogMessage(level="INFO", logger="a", text="b").line == "INFO a: b"
 
 
 def test_a_log_message_has_the_traceback_of_its_exception(
