@@ -1,4 +1,4 @@
-"""The JavaScript of the live area as one module: a widget's module cannot import the files beside it."""
+"""The JavaScript of the live area as one module: a widget's module cannot import the files next to it."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def so_far(batches: Batches, last: int | None) -> Iterator[Message]:
             if received is None:
                 return
             if not received and batches.after == before:
-                raise TargetError(f"nothing more could be read for {PATIENCE:g} s")
+                raise TargetError(f"no message of the execution arrived within {PATIENCE:g} s")
             yield from received
     finally:
         batches.close()

@@ -129,7 +129,7 @@ class _SessionArguments:
 class _CommandArguments:
     """The options that require ``--shell`` or ``--profile``."""
 
-    no_tty: bool = _flag("run on pipes instead of a terminal, with stderr apart")
+    no_tty: bool = _flag("run on pipes instead of a terminal, with a separate stderr")
     interactive: bool = _flag("let the command read from its terminal; the cell asks when the command does")
     idle_timeout: float | None = _value(
         "SECONDS",
@@ -227,7 +227,7 @@ _PARSER.add_argument(
     default="",
     metavar="TARGET",
     help="where the cell runs. `local:` (default) or `local:NAME`: a session on this machine with a "
-    "namespace of its own, which survives the kernel. `thread:`: a thread of the kernel, with the "
+    "namespace of its own, which outlives the kernel. `thread:`: a thread of the kernel, with the "
     "notebook's namespace (default with --profile). `thread:NAME`: a thread with a namespace of its own",
 )
 add_options(_PARSER, _RunArguments)
@@ -277,7 +277,7 @@ def _check(arguments: Arguments) -> None:
     if arguments.fresh and arguments.job is None:
         _PARSER.error("--fresh requires --as JOB")
     for name in _given(arguments, _OF_SESSIONS) if arguments.in_thread else ():
-        _PARSER.error(f"{name} requires a session that survives the kernel: leave out {arguments.target}")
+        _PARSER.error(f"{name} requires a session that outlives the kernel: leave out {arguments.target}")
     if not arguments.is_command:
         for name in _given(arguments, _OF_COMMANDS):
             _PARSER.error(f"{name} requires a command: add --shell")

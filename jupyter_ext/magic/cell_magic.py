@@ -55,7 +55,7 @@ class RemoteStreamMagics(Magics):
             if not arguments.detach:
                 wait(view, view.execution.interrupt, held)
             elif arguments.in_thread:
-                # A magic around this one, such as `%%capture`, puts the cell's streams back at its end.
+                # A magic around this one, such as `%%capture`, restores the cell's streams when it ends.
                 self._shell.events.register("post_run_cell", self._reroute)
         self._end(view, arguments, publisher)
 
@@ -84,7 +84,7 @@ class RemoteStreamMagics(Magics):
         return self._line_magic.attach_awaited(line, self._publisher())
 
     def _reroute(self, result: object = None) -> None:
-        if reroute():  # otherwise this is the end of a cell in the other magic
+        if reroute():  # otherwise a cell has ended inside the other magic, which has not
             with contextlib.suppress(ValueError):
                 self._shell.events.unregister("post_run_cell", self._reroute)
 

@@ -42,7 +42,7 @@ def _of_shell(cell: str, arguments: Arguments) -> ProfileRun:
 def _of_profile(cell: str, arguments: Arguments, profile: str) -> ProfileRun:
     for option, given in (("--no-tty", arguments.no_tty), ("--interactive", arguments.interactive)):
         if given:
-            raise pyrepl_stream.UsageError(f"the profile decides about the terminal: leave out {option}")
+            raise pyrepl_stream.UsageError(f"the profile chooses the terminal or pipes: leave out {option}")
     return ProfileRun.of(
         profile,
         cell.strip("\n"),

@@ -290,8 +290,8 @@ def _user_traceback(entry: TracebackType | None) -> TracebackType | None:
 
 
 def own_shell(notebook: Any) -> Any:
-    """Return a shell with a namespace of its own, which shares with ``notebook`` how it shows things."""
-    # Nothing else looks like the shell of a kernel to libraries; that of a terminal would open it.
+    """Return a shell with a namespace of its own, which displays values and errors as ``notebook`` does."""
+    # Libraries recognize the shell of a kernel only by its class. A terminal's shell would open the terminal.
     base = type(notebook) if hasattr(notebook, "kernel") else InteractiveShell
     kind = type(base.__name__, (_OwnShell, base), {"__module__": base.__module__, "notebook": notebook})
     module = ModuleType("__main__")
@@ -318,7 +318,7 @@ class _Results(DisplayHook):
 
 
 class _OwnShell(InteractiveShell):
-    """A shell that changes nothing of its process."""
+    """A shell that changes nothing outside itself."""
 
     notebook: Any
 
@@ -327,7 +327,7 @@ class _OwnShell(InteractiveShell):
         self.results = _Results(parent=self, shell=self)
 
     def _nothing(self, *args: object) -> None:
-        """Do nothing: the notebook's shell has done it."""
+        """Do nothing: the notebook's shell has already done it."""
 
     init_environment = init_virtualenv = init_sys_modules = init_prompts = init_io = _nothing
 
@@ -386,7 +386,7 @@ def _routed_exit(original: Callable[[], None]) -> Callable[[], None]:
 
 
 def _routed_show(original: Callable[..., None]) -> Callable[..., None]:
-    """Let a value that cannot be formatted fail its cell. IPython would show the error as another cell's."""
+    """Report a value that cannot be formatted to its own cell. IPython would show the error elsewhere."""
 
     def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
         errors = _format_errors.get()

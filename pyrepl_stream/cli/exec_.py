@@ -21,12 +21,12 @@ from .show import Show
 from .watching import watch
 
 _DESCRIPTION = """\
-Run Python code or a command in a session and show its output live. The session survives this program, its
-terminal and the network; `pyrepl-stream close` ends it. SIGINT interrupts the execution; SIGTERM and SIGHUP
+Run Python code or a command in a session and show its output live. The session outlives this program and its
+terminal; `pyrepl-stream close` ends it. SIGINT interrupts the execution; SIGTERM and SIGHUP
 end only this program."""
 
 _EPILOG = """\
-exit code: that of the command, or 128 + N after signal N; of code: 0, or 1 when it failed; 2: wrong options;
+exit code: that of the command, or 128 + N after signal N; for code: 0, or 1 if it failed; 2: wrong options;
 124: --timeout; 125: pyrepl-stream failed, or the execution is lost; 130: interrupted; 137: killed;
 141: the reader of the output is gone (the execution continues)"""
 
@@ -34,7 +34,7 @@ exit code: that of the command, or 128 + N after signal N; of code: 0, or 1 when
 def add_to(subparsers: Any) -> None:
     """Add the parser of this subcommand."""
     usage = "[FILE] | -- COMMAND [ARGUMENT ...]"
-    summary = "run code or a command in a session that survives its clients"
+    summary = "run code or a command in a session that outlives its clients"
     parser = add_command(subparsers, "exec", main, usage, summary, _DESCRIPTION, _EPILOG)
     parser.set_defaults(interactive=False)
     add = parser.add_argument
@@ -51,7 +51,7 @@ def add_to(subparsers: Any) -> None:
     add(
         "--no-tty",
         action="store_true",
-        help="run a command on pipes instead of a terminal, with stderr apart",
+        help="run a command on pipes instead of a terminal, with a separate stderr",
     )
     add_options(parser)
 

@@ -88,7 +88,7 @@ class RemoteSession(AnySession):
         return self.connect().then(lambda hello: self)
 
     def connect(self) -> Reply[Mapping[str, Any]]:
-        """Like :meth:`start`, but the reply is the host's answer."""
+        """Connect as :meth:`start` does. The result of the reply is the host's answer."""
         return self._connection.request({"op": "ping"})
 
     def disconnect(self) -> Reply[None]:

@@ -91,7 +91,7 @@ class SessionInfo:
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
-        """The ids of its executions, in no order. Reads no record."""
+        """The ids of its executions, in no particular order. Reads no record."""
         return tuple(_ids(self._directory))
 
     def newest(self, count: int) -> tuple[ExecutionInfo, ...]:

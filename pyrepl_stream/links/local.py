@@ -109,8 +109,8 @@ class LocalLink:
     def _other(self, what: str) -> UsageError:
         session = self._place.name
         return UsageError(
-            f"session {session!r} runs already with {what}: use another name (local:NAME), or end it first "
-            f"(pyrepl-stream close {session})"
+            f"session {session!r} is already running with {what}: use another name (local:NAME), or end it "
+            f"first (pyrepl-stream close {session})"
         )
 
 

@@ -71,7 +71,7 @@ class Session(AnySession):
 
     The namespace is the module ``__main__`` for its code, unless it is that of another module: modules that
     look names up there, such as ``pickle`` and ``dataclasses``, find those of the code that calls them, even
-    while code of several sessions runs. Other code finds the module that was there.
+    while code of several sessions runs. Other code finds the original module.
 
     Use it in ``async with`` or ``with``, or call :meth:`start` and :meth:`close`. A session that is not
     closed ends with the process.
@@ -268,7 +268,7 @@ class Session(AnySession):
                 return execution_of(known.run, processors=options.processors, batch=options.batch)
             elif known is not None:
                 raise ExecutionExistsError(
-                    f"execution {name!r} exists already with other code: use another id, or give fresh=True "
+                    f"execution {name!r} already exists with other code: use another id, or give fresh=True "
                     "once it has ended"
                 )
             run = Run(

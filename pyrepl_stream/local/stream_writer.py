@@ -1,4 +1,4 @@
-"""Text files whose text is sent as messages, through anything that sends messages asynchronously."""
+"""Text files that send what is written to them as messages, to any object with ``send_message``."""
 
 from __future__ import annotations
 

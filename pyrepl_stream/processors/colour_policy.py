@@ -62,7 +62,7 @@ class ColourPolicy:
             UsageError: ``choice`` has any other value.
         """
         if choice not in CHOICES:
-            raise UsageError(f"there is no choice {choice!r} for colour; {suggest(choice, CHOICES)}")
+            raise UsageError(f"{choice!r} is not a choice for colour; {suggest(choice, CHOICES)}")
         is_terminal = terminal if isinstance(terminal, bool) else terminal.isatty()
         cursor = is_terminal and environ.get("TERM") != "dumb"
         shown = _shown_by(environ)

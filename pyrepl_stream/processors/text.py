@@ -52,7 +52,7 @@ class TextProcessor(ABC, Generic[State]):
 
     @abstractmethod
     def _new_state(self) -> State:
-        """Return the state of a stream before its first text. A state that is false is discarded."""
+        """Return the state of a stream before its first text. A falsy state is discarded."""
 
     @abstractmethod
     def _read(self, state: State, message: OutputMessage, data: str) -> Iterable[Message]:

@@ -13,7 +13,8 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[tuple[str, ...],
 
     Args:
         package: The package's ``__name__``.
-        homes: The names that each module provides, between blanks. Modules are named relative to the package.
+        homes: The names that each module provides, separated by blanks. Module names are relative to the
+            package.
     """
     home = {name: module for module, names in homes.items() for name in names.split()}
 

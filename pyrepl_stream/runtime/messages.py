@@ -334,8 +334,8 @@ class CompleteMessage(Message):
         success: True when ``status`` is ``ok``.
         status: How the execution ended.
         exit_code: The exit code of a command, or of ``sys.exit``; negative for a signal.
-        error: One line about the error; None when there was no error. If it stands in the output already and
-            not in an `error` message, ``extra`` has a true ``printed``.
+        error: One line about the error; None when there was no error. If the output already contains it, but
+            no `error` message does, ``extra["printed"]`` is True.
         duration: Seconds from the execution's start to its end.
         value: For an execution of several commands, the outcome of each.
     """

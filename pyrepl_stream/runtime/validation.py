@@ -149,7 +149,7 @@ def encode_text(what: str, text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as exc:
         raise UsageError(
-            f"{what} contains {text[exc.start]!r}, a lone surrogate, which has no bytes"
+            f"{what} contains {text[exc.start]!r}, a lone surrogate, which cannot be encoded"
         ) from None
 
 

@@ -185,7 +185,7 @@ def test_a_session_is_started_with_the_options_given(tmp_path: Path) -> None:
     code = "import os, sys; print(os.getcwd(), os.environ['A'], sys.executable)"
     assert outcome(cli("exec", *options, code=code)) == (0, f"{tmp_path} 1 {sys.executable}\n", "")
     done = cli("exec", "--target", "local:placed", "--cwd", "/", code=code)
-    assert (done.returncode, "runs already" in done.stderr) == (2, True)
+    assert (done.returncode, "is already running" in done.stderr) == (2, True)
 
 
 def test_a_session_in_another_folder_is_reported_on_stderr(tmp_path: Path) -> None:

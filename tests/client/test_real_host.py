@@ -451,7 +451,7 @@ def test_other_options_than_those_of_the_running_session_are_an_error(
     remote: RemoteSession, root: Path
 ) -> None:
     for options in ({"cwd": root}, {"env": {"A": "1"}}, {"python": "/bin/sh"}):
-        with pytest.raises(UsageError, match=r"session 'shared' runs already.*another name.*close shared"):
+        with pytest.raises(UsageError, match=r"'shared' is already running.*another name.*close shared"):
             connect("local:shared", **options).connect().wait()
 
 

@@ -85,7 +85,7 @@ def test_a_page_has_all_colours_and_a_cursor() -> None:
 def test_unknown_choices_and_depths_are_refused() -> None:
     with pytest.raises(
         UsageError,
-        match="no choice 'allways' for colour; did you mean 'always'",
+        match="'allways' is not a choice for colour; did you mean 'always'",
     ):
         ColourPolicy.of(True, {}, choice="allways")
     with pytest.raises(UsageError, match="depth is 8, but must be one of 0, 16, 256, 16777216"):

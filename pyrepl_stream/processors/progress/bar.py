@@ -82,10 +82,10 @@ def register(library: BarFormat, *, first: bool = True) -> None:
         first: Try it before the other formats (the default); False tries it after them.
 
     Raises:
-        UsageError: A format has this name already.
+        UsageError: There is already a format with this name.
     """
     if library.name in LIBRARIES:
-        raise UsageError(f"there is a progress library {library.name!r} already: choose another name")
+        raise UsageError(f"there is already a progress library {library.name!r}: choose another name")
     re.compile(library.hint)
     re.compile(library.end)
     LIBRARIES[library.name] = library

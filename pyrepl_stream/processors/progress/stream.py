@@ -128,7 +128,7 @@ class TextWatch(BarWatch):
     # -- events on rows ------------------------------------------------------------------------
 
     def plain(self, text: str) -> int:
-        """See :class:`BarWatch`. On the alternate screen all text is drawn, so that its end is found."""
+        """See :class:`BarWatch`. On the alternate screen all text is drawn, to find its end."""
         return 0 if self._terminal.window.alternate else super().plain(text)
 
     def end_chunk(self) -> None:

@@ -40,7 +40,7 @@ class _Tracked:
     line: str
     finished: bool = False
     seen: tuple[int, int] = (0, 0)  # the tracker's clock at the last two sightings, in order
-    cleared: int | None = None  # the tracker's clock when the row was cleared, if it is
+    cleared: int | None = None  # the tracker's clock when the row was cleared, if it was
     covered: bool = False  # something else is drawn on its row now
     guessed: Bar | None = None
     reported: Bar | None = None

@@ -273,7 +273,7 @@ class BarWatch:
         self._terminal.window.lift(self._terminal.y)
 
     def _show(self) -> None:
-        """Put the row back on the page, without the remains of a bar beside the drawing."""
+        """Put the row back on the page, without what a bar has left before and after the drawing."""
         window, y = self._terminal.window, self._terminal.y
         self._coloured = False
         if not window.is_lifted(y) or not self._text():

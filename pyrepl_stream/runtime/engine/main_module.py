@@ -3,7 +3,7 @@
 Modules such as ``pickle``, ``dataclasses``, ``typing``, ``doctest`` and ``unittest`` look names up in the
 module ``__main__``. The process has one table of modules, but code of several namespaces runs at the same
 time. So the module is replaced by one whose attributes are those of the namespace in which the calling code
-runs: in an execution its session's, elsewhere those of the module that was there before.
+runs: in an execution its session's, elsewhere those of the original module.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _forked: Optional[dict[str, Any]] = None  # in a forked child: the namespace of 
 
 
 def is_module(namespace: dict[str, Any]) -> bool:
-    """Return True if ``namespace`` belongs to a module, or names another one than ``__main__``."""
+    """Return True if ``namespace`` belongs to a module, or its ``__name__`` is not ``__main__``."""
     if namespace.get("__name__") != _NAME:
         return True
     module = sys.modules.get(_NAME)

@@ -26,7 +26,7 @@ class DescriptorOrder(Protocol):
         """Record that text was written: data written to the descriptors from now on comes after it."""
 
     def flush(self) -> bool:
-        """Wait, for a limited time, until the text has left this process. Return False when it has not."""
+        """Wait, for a limited time, until the text has left this process. Return False if it has not."""
 
 
 class OrderedOutput:

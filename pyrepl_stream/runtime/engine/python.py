@@ -231,7 +231,7 @@ def _unless_begun(run: Run, task: asyncio.Task[None]) -> None:
 
 
 def emit_bundle(run: Run, bundle: Bundle) -> None:
-    """Emit the forms of the value of the last expression, unless the value has displayed itself."""
+    """Emit the representations of the value of the last expression, unless the value has displayed itself."""
     data, metadata = bundle
     if data:
         run.emit(ResultMessage(data=data, metadata=metadata))

@@ -1,6 +1,6 @@
-"""Functions that carry the execution of the code that calls them, in the place of the library's own.
+"""Replacements for library functions (threads, executors, logging, input) that act for the calling execution.
 
-Each takes the original and returns its replacement, which does what the original does outside of executions.
+Each function takes the original and returns its replacement, which acts like the original outside executions.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _run_job(run: Optional[Run], fn: Callable[..., Any], *args: Any, **kwargs: A
 
 
 def run_forever(original: Callable[..., None]) -> Callable[..., None]:
-    """Look up the execution of each write while the thread runs a loop, which has tasks of several."""
+    """Look up the execution of each write while the thread runs a loop, whose tasks belong to several."""
 
     @functools.wraps(original)
     def run(self: Any) -> None:
@@ -138,7 +138,7 @@ def run_forever(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def without_loop(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``original``, which runs a loop of its own, so that it works where a loop is shown."""
+    """Let ``original`` run a loop of its own, even where code finds another loop running (``shown_loop``)."""
 
     @functools.wraps(original)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -193,7 +193,7 @@ def routed_input(original: Callable[..., str]) -> Callable[..., str]:
 
 
 def routed_builtin_input(original: Callable[..., str]) -> Callable[..., str]:
-    """Like :func:`routed_input`, but read a stream that code has since put in the place of ``sys.stdin``."""
+    """Like :func:`routed_input`, but if code has since replaced ``sys.stdin``, read the new stream."""
     stdin, routed = sys.stdin, routed_input(original)
 
     @functools.wraps(original)

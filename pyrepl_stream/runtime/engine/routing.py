@@ -44,7 +44,7 @@ def install() -> None:
         _users += 1
         if _users > 1:
             return
-        # A block such as `redirect_stdout` that began while output was routed has put our streams back.
+        # A block such as `redirect_stdout` that began while output was routed has restored our streams.
         sys.stdout = standard_streams.fallback(StreamType.STDOUT) if sys.stdout is STDOUT else sys.stdout
         sys.stderr = standard_streams.fallback(StreamType.STDERR) if sys.stderr is STDERR else sys.stderr
         standard_streams.reset_fallbacks(sys.stdout, sys.stderr)
@@ -79,10 +79,10 @@ def replace_while_routing(owner: Any, name: str, make: Callable[[Any], Any]) -> 
 
 
 def reroute() -> bool:
-    """Route the streams that are in ``sys`` now, if output is routed and code has put others there.
+    """Route the streams that are in ``sys`` now, if output is routed and code has replaced our streams.
 
     Returns:
-        False if output is routed, but nothing has changed that; True if there is nothing more to do.
+        False if one of our streams is still in ``sys``: call this again later. True if nothing is left to do.
     """
     with _lock:
         if not _users:

@@ -93,7 +93,7 @@ class Run:
             sink: Takes the messages instead of a journal in memory; ``limit`` is then not used.
             order: Keeps order with file descriptors 1 and 2, for an execution that has them to itself.
             descriptors: What ``fileno()`` of stdout and stderr returns; None for a stream without one.
-            main: The namespace of the module ``__main__`` for the code; None for the module that is there.
+            main: The namespace of the module ``__main__`` for the code; None for the existing module.
             on_settled: Called in the engine's thread when the execution and its threads have ended.
         """
         self.id = execution_id

@@ -45,7 +45,7 @@ _LEAST = 1 << 20  # minimum retention, in bytes
 def check_execution_id(execution_id: object) -> str:
     """Return ``execution_id`` if it is valid (see :func:`check_identifier`); raise UsageError otherwise."""
     if execution_id in _FILES:
-        raise UsageError(f"{execution_id!r} is the name of a file of the session: use another execution id")
+        raise UsageError(f"{execution_id!r} is reserved for a file of the session: use another execution id")
     return check_identifier("execution id", execution_id)
 
 
@@ -74,7 +74,7 @@ def private_directory(path: str, *, make: bool = True) -> str:
 
 
 def _make(path: str) -> None:
-    """Create ``path`` and its parents with mode 0700, as the XDG base directory specification asks."""
+    """Create ``path`` and its parents with mode 0700, as the XDG base directory specification requires."""
     parent = os.path.dirname(path)
     if parent != path and not os.path.lexists(parent):
         _make(parent)
@@ -91,8 +91,8 @@ _WAY_OUT = (
 def runtime_directory(*, make: bool = True) -> str:
     """Return the directory of sockets. Raises :class:`InsecurePathError`.
 
-    If another user has taken the name in ``/tmp``, it is a directory beside the records. All processes choose
-    by this rule, and a host follows when the choice changes (see :func:`launch.connect_or_start`).
+    If another user has taken the name in ``/tmp``, it is a directory beside the records. All processes follow
+    this rule, and a host moves its socket when the result changes (see :func:`launch.connect_or_start`).
     """
     path = os.environ.get("PYREPL_STREAM_RUNTIME_DIR", "")
     if not path:
@@ -185,7 +185,7 @@ class SessionPaths:
 
     @property
     def host_log(self) -> str:
-        """The file that has what a host prints: the errors of the last one."""
+        """The file that contains what the last host printed, such as its errors."""
         return os.path.join(self.directory, _LOG)
 
     def execution(self, execution_id: str) -> str:

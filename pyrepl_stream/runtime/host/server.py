@@ -25,7 +25,7 @@ from .worker_process import raise_limits
 
 __all__ = ("Host",)
 
-_PAUSE = 0.2  # seconds to the next attempt to accept a client, after no file descriptor was free
+_PAUSE = 0.2  # seconds to the next attempt to accept a client, after file descriptors ran out
 _SETTLE = 0.05  # seconds between the end of an execution and the closing of its record
 _DAY = 86400.0  # seconds
 _LINGER = 2.0  # maximum seconds to wait for clients to read the remaining data, and then the closing notice
@@ -113,7 +113,7 @@ class Host:
         self._restart_idle_timer()
 
     def _listen_again(self) -> None:
-        """Make the socket again if it is no longer at its path, or its path has changed."""
+        """Create the socket again if it is no longer at its path, or its path has changed."""
         if self._scheduler.is_closing:
             return
         try:

@@ -32,7 +32,7 @@ _LOST = "the session's host ended before the execution did; its end was not seen
 class Store:
     """The executions of a session. ``epoch`` is a new id for each host; records add a number to it.
 
-    A closed record is read when it is needed: a session can have ten thousands of them.
+    A closed record is read when it is needed: a session can have tens of thousands of them.
 
     Args:
         paths: The paths of the session. The caller holds the host's lock.

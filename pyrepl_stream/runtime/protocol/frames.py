@@ -3,7 +3,7 @@
 A host starts its own worker, so both ends have the same version and the protocol can change freely.
 Messages of an execution are JSON without a sequence number (see ``wire.unnumbered``). The host, which is
 the only writer of the journal, checks each message and inserts the number into its text. User code can
-write into the channel too: what is not a valid message ends the worker, but a valid one is believed.
+write into the channel too: an invalid message ends the worker, but a valid one is accepted.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _LOOP = ("asyncio.", f"{_PACKAGE}.")
 # Modules written in Python that a loop calls; in debug mode, it inspects the stack for each callback.
 _HELPERS: frozenset[str] = getattr(
     sys,
-    "stdlib_module_names",  # missing before Python 3.10, where these modules were observed
+    "stdlib_module_names",  # missing before Python 3.10; the modules below were observed there
     frozenset(
         "_py_abc _weakrefset abc codecs collections concurrent contextlib encodings enum functools "
         "genericpath heapq inspect linecache logging os posixpath re reprlib selectors socket threading "
@@ -89,7 +89,7 @@ class Interrupts:
         os.register_at_fork(after_in_child=self._after_fork)
 
     def install(self) -> None:
-        """Install the handlers for the time in which no execution runs."""
+        """Install the handlers that apply while no execution runs."""
         self._running = 0
         signal.signal(signal.SIGINT, self._on_signal_between)
         if signal.getsignal(_NUDGE) != self._on_nudge:
@@ -171,8 +171,8 @@ class Interrupts:
     def _on_signal_between(self, number: int, frame: Optional[FrameType]) -> None:
         """Handle SIGINT while no execution runs.
 
-        The host's is meant for an execution that has not begun, which will end at once. If code that an
-        earlier execution left on the loop delays its beginning, a second signal interrupts that code.
+        A signal of the host is meant for an execution that has not begun, which will end at once. If code
+        that an earlier execution left on the loop delays its beginning, a second signal interrupts that code.
         """
         ordinal, now = self._shared.interrupted, monotonic()
         if ordinal <= self._ordinal or _is_loop(frame):
@@ -241,7 +241,7 @@ class Interrupts:
     # -- the engine's thread -----------------------------------------------------------------
 
     def repeat(self, ordinal: int) -> None:
-        """Make sure that a signal takes effect that the host has sent for the execution with that ordinal."""
+        """Make sure that the host's signal for the execution with that ordinal takes effect."""
         for seconds in _NUDGES:
             self._later(seconds, _NUDGE, ordinal)
 

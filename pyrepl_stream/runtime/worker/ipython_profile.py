@@ -20,7 +20,7 @@ class Profile(BaseIPythonApplication, InteractiveShellApp):
     name = "ipython-kernel"  # also read `ipython_kernel_config.py`
 
     def load(self) -> None:
-        """Read the settings. A history that they do not place elsewhere is kept in memory only."""
+        """Read the settings. The history is kept in memory only, unless they name a file for it."""
         self.init_profile_dir()
         self.init_config_files()
         self.load_config_file(suppress_errors=True)
@@ -28,7 +28,7 @@ class Profile(BaseIPythonApplication, InteractiveShellApp):
             self.config.HistoryManager.hist_file = ":memory:"
 
 
-# The section of the settings has the name of the class, and users write that of a kernel.
+# The section of the settings is named after the class, and users write the name of a kernel's class.
 Profile.__name__ = "IPKernelApp"
 
 

@@ -1,4 +1,4 @@
-"""IPython in a worker: a shell that does what that of a Jupyter kernel does, with its output in messages.
+"""IPython in a worker: a shell like that of a Jupyter kernel, whose output becomes messages.
 
 This module and `ipython_profile` are the only ones of the far end that need more than the standard library.
 They are imported only if IPython is installed in the worker's interpreter. If ipykernel is installed as well,
@@ -107,7 +107,7 @@ def _run_without_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as stop:
         return stop.value
     coroutine.close()
-    raise RuntimeError("code without `await` waited for an awaitable")
+    raise RuntimeError("code without a top-level `await` cannot wait")
 
 
 def _show_payloads(shell: Any, run: Run) -> None:
@@ -261,7 +261,7 @@ class _Shell(InteractiveShell):
             sys.stderr.write(self.InteractiveTB.stb2text(stb) + "\n")
             return
         if etype is SystemExit and evalue.code in (None, 0):
-            return  # not an error: the cell ends well
+            return  # not an error: the cell succeeds
         lines = "\n".join(stb).split("\n")  # its items may have several lines
         message = ErrorMessage(name=etype.__name__, value=str(evalue), traceback=tuple(lines))
         self.shown = evalue

@@ -176,9 +176,9 @@ class MainThread:
         return False
 
     def call_on_loop(self, function: Callable[[], T]) -> T:
-        """Call ``function``, for which the loop is running, so that it can create tasks.
+        """Call ``function`` and let it find the loop running, so that it can create tasks.
 
-        They begin when the function has ended, or awaits.
+        The tasks begin when the function has ended, or awaits.
         """
         self._ensure_loop()
         self._mark_running(True)

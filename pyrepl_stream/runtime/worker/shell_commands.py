@@ -1,4 +1,4 @@
-"""Commands of a cell, by ``!cmd`` and ``%%bash``: on a terminal, as a part of its execution."""
+"""Runs the commands of ``!cmd`` and ``%%bash`` on a terminal, as part of the execution of their cell."""
 
 from __future__ import annotations
 

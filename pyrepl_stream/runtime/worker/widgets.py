@@ -76,7 +76,7 @@ class _Bar:
         box.layout.observe(self._remove, "visibility")
 
     def write(self, change: object = None) -> None:
-        """Write the bar at its place."""
+        """Write the bar in its place."""
         options = dict(self._bar.format_dict, ascii=False)
         if not isinstance(options["ncols"], int):
             options["ncols"] = None  # a width in CSS

@@ -49,7 +49,7 @@ def test_a_shell_cell_runs_in_its_folder_and_environment(any_kernel: Kernel, tmp
         ("--shell --env A", "is not NAME=VALUE"),
         ("thread: --cwd /tmp", "add --shell"),
         ("--profile claudee", "did you mean 'claude'"),
-        ("--profile claude --interactive", "the profile decides about the terminal"),
+        ("--profile claude --interactive", "the profile chooses the terminal or pipes"),
         ("--profile claude --option modle=x", "did you mean 'model'"),
     ],
 )

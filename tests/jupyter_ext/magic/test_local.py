@@ -180,7 +180,7 @@ def test_folder_and_environment_of_a_session_are_given_at_its_start(
     assert any_kernel.run(f"{line}\n{code}").text() == f"{tmp_path} 1 x y\n"
     assert any_kernel.run(f"%%remote_stream local:placed\n{code}").text() == f"{tmp_path} 1 x y\n"
     said = any_kernel.run(f"%%remote_stream local:placed --cwd /\n{code}").text("stderr")
-    assert "runs already" in said
+    assert "is already running" in said
     assert "pyrepl-stream close placed" in said
     assert any_kernel.run(f"%%remote_stream local:placed\n{code}").ok  # the refused options have no effect
 

@@ -25,7 +25,7 @@ class SpoolStatus:
 
     Attributes:
         execution_id: Its id.
-        epoch: The id of the run: the epoch of its host, a point, and a number.
+        epoch: The id of the run: the epoch of its host, a dot, and a number.
         session: The name of its session.
         digest: The digest of its request.
         head: The line of its code by which lists identify it.
