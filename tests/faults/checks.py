@@ -1,4 +1,4 @@
-"""Checks of what was seen of an execution: they must hold under all faults."""
+"""Checks of the messages of an execution, which must hold under all faults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyrepl_stream import CompleteMessage, GapMessage, Message, OutputMessage, S
 
 __all__ = ("Job", "violations")
 
-ALLOWED = {  # what may have ended an execution as this status
+ALLOWED = {  # the faults that may lead to each status
     "error": {"kill worker", "stop worker"},
     "interrupted": {"interrupt"},
     "killed": {"kill", "close", "kill worker"},
@@ -22,17 +22,17 @@ LONGEST = 3600.0  # seconds: every execution takes less, and every jump of the c
 
 @dataclass
 class Job:
-    """One execution: what it was to write, what was done to it, and what was seen of it.
+    """One execution: the output that is expected, the faults that hit it, and what was observed.
 
     Attributes:
         id: Its execution id.
         writers: Its streams, and the names of their writers: each writes ``NAME 0``, ``NAME 1``, ... as lines.
         lines: The number of lines of each writer.
-        runs: How often its code was to run: 1, and 1 for each time that it was replaced afresh.
-        ledger: The words that its code appended to a file: `begin` at its start, `end` as its last act.
+        runs: How often its code should run: once, and once more for each time that it was replaced.
+        ledger: The words that its code appended to a file: `begin` at its start, `end` at its end.
         faults: The kinds of faults that hit it or its session while it was not known to have ended.
         record: Its messages from first to last, read after the faults.
-        views: What each client received, in its order.
+        views: The messages that each client received, in the order of their arrival.
     """
 
     id: str
@@ -45,18 +45,18 @@ class Job:
     views: list[list[Message]] = field(default_factory=list)
 
     def replace(self) -> None:
-        """Note that the code runs again under the same id: what was seen before is of another run."""
+        """Record that the code runs again under the same id; earlier views belong to another run."""
         self.runs += 1
         self.views.clear()
 
     def add_view(self, view: list[Message], run: int) -> None:
-        """Add what a client received that began to read while the code ran for the ``run``-th time."""
+        """Add the messages of a client that began to read during run number ``run``."""
         if run == self.runs:
             self.views.append(view)
 
 
 def violations(job: Job) -> list[str]:
-    """Return what is wrong with an execution, one sentence each; none if all holds."""
+    """Return a sentence for each rule that an execution violates."""
     found = [*_numbers(job.record), *_end(job), *_text(job), *_ledger(job)]
     for view in job.views:
         found += _view(view, job.record)
@@ -129,16 +129,16 @@ def _text_of(record: Iterable[Message], stream: StreamType) -> str:
 def _ledger(job: Job) -> Iterable[str]:
     counts = Counter(job.ledger)
     if counts["begin"] > job.runs:
-        yield f"the code began {counts['begin']} times, but was to run {job.runs} times"
+        yield f"the code began {counts['begin']} times, but should have run {job.runs} times"
 
 
 def _view(view: Sequence[Message], record: Sequence[Message]) -> Iterable[str]:
-    """Check that a client received messages of the record, each once and in order, and none left out."""
+    """Check that a client received the messages of the record: each once, in order, with none missing."""
     yield from _in_order(view)
     recorded = {message.sequence: message for message in record}
     for message in view:
         if isinstance(message, GapMessage):
-            continue  # what a client missed may still be in the record, and the other way round
+            continue  # the client's gaps and those of the record may differ
         if message.sequence not in recorded:
             if not any(
                 isinstance(gap, GapMessage) and gap.span_start <= message.sequence <= gap.sequence
@@ -146,7 +146,7 @@ def _view(view: Sequence[Message], record: Sequence[Message]) -> Iterable[str]:
             ):
                 yield f"a client received message {message.sequence}, which is not in the record"
         elif recorded[message.sequence] != message and not isinstance(recorded[message.sequence], GapMessage):
-            yield f"a client received another message {message.sequence} than the record has"
+            yield f"a client received a message {message.sequence} that differs from the one in the record"
 
 
 def _in_order(view: Sequence[Message]) -> Iterable[str]:

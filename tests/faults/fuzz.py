@@ -197,7 +197,7 @@ def _hang(number: int, frame: object) -> None:
 
 
 def fuzz(seconds: float, seed: int, inputs: int | None = None) -> tuple[Counter[str], list[str]]:
-    """Decode inputs for a time, or a number of them. Return their number by target, and the violations."""
+    """Decode inputs for a time, or a given number of them. Return the number by target, and the violations."""
     done: Counter[str] = Counter()
     found: list[str] = []
     recorded = {

@@ -1,8 +1,8 @@
 """Random faults against real sessions: ``python -m faults.soak --minutes 30 --seed 1``.
 
-A round starts a session with a few jobs and clients, does a few faults to them at random moments, and checks
-at the end what :mod:`faults.checks` says of every execution, and that no process is left. The seed is
-printed first: the same seed makes the same faults, at moments that the machine decides.
+A round starts a session with a few jobs and clients and injects a few faults at random moments. At the end it
+runs :mod:`faults.checks` on every execution, and checks that no process is left. The seed is printed first:
+the same seed gives the same faults, but their timing depends on the machine.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ RETENTION = 1 << 20  # bytes kept of an execution whose output is limited
 JUMPS = (-400 * 86400, -20 * 86400, -7200, 0, 7200, 20 * 86400)  # seconds by which the clock is ahead
 DEADLINE = 120.0  # seconds after which an execution that has not ended is a violation
 
-# Three threads and a child process write lines. "begin" and "end" are appended to a file that no fault hits.
+# Three threads and a child process write lines. "begin" and "end" are appended to a file that no fault affects.
 CODE = """
 import os, subprocess, sys, threading, time
 def note(word):
@@ -130,7 +130,7 @@ class Round:
             return view
 
     def view(self, slow: bool = False) -> None:
-        """Add a client that reads a job from some message on, over a network that cuts and goes silent."""
+        """Add a client that reads a job from a random message on, over a network that cuts and goes silent."""
         job = self.choose.choice(list(self.jobs.values()))
         cuts = [self.choose.randrange(1, 100_000) for _ in range(self.choose.randrange(5))]
         self._spawn(self._view, job, cuts, slow)
@@ -187,14 +187,14 @@ class Round:
     # -- faults --------------------------------------------------------------------------------
 
     def fault(self) -> None:
-        """Do one fault, chosen at random."""
+        """Inject one fault, chosen at random."""
         kind = self.choose.choice(list(FAULTS))
         self._history.append(kind)
         self._attempt(kind, FAULTS[kind], self)
         self.done[kind] += 1
 
     def hit(self, kind: str, *jobs: Job) -> None:
-        """Note that a fault may have ended these jobs, or all of the session's."""
+        """Record that a fault may have ended these jobs, by default all jobs of the session."""
         for job in jobs or self.jobs.values():
             job.faults.add(kind)
 
@@ -204,7 +204,7 @@ class Round:
     def stop(self, kill: bool) -> None:
         job = self.a_job()
         self.hit("kill" if kill else "interrupt", job)
-        if kill:  # of Python code, this kills the worker, and with it what runs beside it
+        if kill:  # this kills the worker, and thereby the other executions in it
             self.hit("kill")
         with self.connect() as session:
             (session.kill if kill else session.interrupt)(job.id).wait(DEADLINE)
@@ -240,7 +240,7 @@ class Round:
         return program
 
     def kill_client(self) -> None:
-        """Kill a client program in the middle of its reading; what it printed is checked."""
+        """Kill a client program while it reads. The messages that it has printed are checked."""
         job = self.a_job()
         run = job.runs
         program = self.program("-m", "pyrepl_stream.cli", "attach", f"{self.name}/{job.id}", "--json")
@@ -254,7 +254,7 @@ class Round:
         job.add_view([wire.decode(line.decode()) for line in read if line.strip()], run)
 
     def kill_starter(self) -> None:
-        """Kill a program at a random moment of its start of the session and of an execution."""
+        """Kill a program at a random moment while it connects to the session and attaches to a job."""
         job = self.a_job()
         code = (
             "import sys, pyrepl_stream\nwith pyrepl_stream.connect(sys.argv[1]) as s: s.attach(sys.argv[2])"
@@ -269,20 +269,20 @@ class Round:
             self.view()
 
     def again(self) -> None:
-        """Ask for a job again, with the same id and code: it is attached to, and does not run again."""
+        """Request a job again, with the same id and code: the client attaches, and the code does not run again."""
         job = self.a_job()
         with self.connect() as session:
             session.execute(self._codes[job.id], execution_id=job.id).detach()
 
     def other_code(self) -> None:
-        """Ask for other code under the id of a job: an error, and nothing runs."""
+        """Request other code under the id of a job: this is an error, and nothing runs."""
         job = self.a_job()
         with self.connect() as session, contextlib.suppress(ExecutionExistsError):
             session.execute("1", execution_id=job.id).wait(DEADLINE)
             self._fail(f"{job.id} was replaced by other code")
 
     def ask_afresh(self) -> None:
-        """Ask for a job afresh: if it runs, an error, and it goes on; if it has ended, it runs again."""
+        """Request a job with ``fresh=True``: an error while the job runs; once it has ended, it runs again."""
         self._spawn(self._follow_fresh, self.a_job())
 
     def _follow_fresh(self, job: Job) -> None:
@@ -300,7 +300,7 @@ class Round:
     # -- the end -------------------------------------------------------------------------------
 
     def finish(self) -> list[str]:
-        """Wait for all ends, read all records, close the session, and return the violations."""
+        """Wait until all clients are done, read all records, close the session, and return the violations."""
         self._attempt("the end", self._finish)
         return self._failures
 
@@ -332,7 +332,7 @@ class Round:
             for message in session.attach(job.id):
                 record.append(message)
         except PyreplStreamError as exc:
-            if "kill host" not in job.faults:  # then its creation itself may have been lost
+            if "kill host" not in job.faults:  # then even its creation may have been lost
                 self._fail(f"{job.id}: its record cannot be read: {exc}")
         return record
 
@@ -358,7 +358,7 @@ FAULTS: dict[str, Callable[[Round], None]] = {
 
 
 def fill_disk(r: Round) -> None:
-    """Leave no room on the disk of the records for a moment."""
+    """Fill the disk of the records for a moment."""
     r.hit("fill disk")
     path = Path(os.environ["PYREPL_STREAM_STATE_DIR"], "fill")
     with contextlib.suppress(OSError), open(path, "wb", buffering=0) as file:
@@ -370,7 +370,7 @@ def fill_disk(r: Round) -> None:
 
 @contextlib.contextmanager
 def small_disk(path: Path) -> Iterator[None]:
-    """Mount a small disk on the directory of the records, if this user may; else no disk is filled."""
+    """Mount a small disk at the directory of the records. Without the right to mount, no disk is filled."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", str(path)]
     if os.geteuid() or subprocess.run(mount, stderr=subprocess.DEVNULL).returncode:
         print("no disk is filled: only root can mount a small one", flush=True)
@@ -400,7 +400,7 @@ def moving_clock(root: Path) -> Iterator[None]:
 
 
 def processes_of(root: Path) -> list[int]:
-    """Return the pids of the processes, but for this one, that keep their sessions below ``root``."""
+    """Return the pids of all other processes that keep their sessions below ``root``."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -423,7 +423,7 @@ def play(root: Path, name: str, choose: random.Random, faults: int, done: Counte
 
 
 def soak(seconds: float, seed: int, rounds: int | None = None) -> tuple[Counter[str], list[str]]:
-    """Play rounds for a time, or a number of them. Return the number of faults by kind, and the violations."""
+    """Play rounds for a time, or a given number of them. Return the number of each fault, and the violations."""
     done: Counter[str] = Counter()
     found: list[str] = []
     end = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""The checks of the soak find bugs: each is planted into what was seen of an execution without faults."""
+"""The checks of the soak find bugs: each test plants one into the messages of a correct execution."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ PLANTED: list[tuple[Callable[[Job], None], str]] = [
     (run_twice, "began 2 times"),
     (double_a_message_for_a_client, "a client received 8 after 8"),
     (skip_a_message_for_a_client, "a client received 9 after 7"),
-    (change_a_message_for_a_client, "another message 8 than the record has"),
+    (change_a_message_for_a_client, "a message 8 that differs from the one in the record"),
     (lose_from_the_record_what_a_client_saw, "received message 42, which is not in the record"),
 ]
 

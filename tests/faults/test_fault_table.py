@@ -200,7 +200,7 @@ def test_the_records_of_a_killed_host_are_replayed_and_end_as_lost(
     assert (complete.success, complete.status) == (False, "lost")
     for child in worker or ():
         assert wait_for_end(child), "the worker outlived its host"
-    # The same again, from the record alone.
+    # Once more, with nothing but the record.
     with connect("local:faults") as other:
         assert list(other.attach("job")) == messages
 

@@ -1,4 +1,7 @@
-"""Shows what differs: ``PYTHONPATH=tests python -m fidelity TARGET [TEXT]``, for cases whose id has the text."""
+"""Shows the differences of a target: ``PYTHONPATH=tests python -m fidelity TARGET [TEXT]``.
+
+TEXT selects the cases whose id contains it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ FIELDS = ("stdout", "stderr", "shown", "error", "traceback")
 
 
 def main(target: str, text: str = "") -> None:
-    """Print each case that differs, with the place of the reference first."""
+    """Print each case that differs, first as the reference shows it, then as the target does."""
     chosen = TARGETS[target]
     known = differences(target)
     with tempfile.TemporaryDirectory() as folder:

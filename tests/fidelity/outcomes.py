@@ -1,8 +1,8 @@
-"""The cells, and what a place shows for them in one form.
+"""The cells, and a common form for what the places show for them.
 
 The cells are in ``cells/*.txt``: a case begins with ``## NAME``, and ``---`` separates its cells. A line
-``# answer: TEXT`` in a cell answers its next question, and ``# interrupt at: TEXT`` interrupts it when it has
-printed TEXT.
+``# answer: TEXT`` in a cell answers its next question, and ``# interrupt at: TEXT`` interrupts it once it
+has printed TEXT.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 __all__ = ("CASES", "NAMES", "Case", "Outcome", "differences", "normal")
 
-# After each case: the names that it has made.
+# Runs after each case: prints the names that the case has defined.
 _OWN = ("In", "Out", "exit", "quit", "open", "get_ipython")
 NAMES = f"print(*sorted(name for name in globals() if name[0] != '_' and name not in {_OWN}))"
-# What only IPython understands, or has: magics, shell commands, help, history, the answers of a reader.
+# Found in cells that need IPython or an answer: magics, shell commands, help, history.
 _IPYTHON = re.compile(
     r"(?m)^\s*[%!?]|\?$|= *[%!]|get_ipython|IPython|\bIn\b|\bOut\b|\b_i+\b|# answer: |# interrupt at: "
 )
@@ -64,7 +64,7 @@ CASES = tuple(_cases())
 
 
 def differences(target: str) -> dict[str, str]:
-    """Return the cases that are known to differ in a target, each with the key of the reason."""
+    """Return the cases that are known to differ in a target, each with the key of its reason."""
     found, reason = {}, ""
     for line in (_HERE / "differences" / f"{target}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
@@ -74,8 +74,8 @@ def differences(target: str) -> dict[str, str]:
     return found
 
 
-# All that is not compared. What differs between two runs in the same place: addresses, counts of cells,
-# processes, threads, times; and the line that sends a cell to a session.
+# Text that is not compared, because it differs between two runs in the same place: addresses, numbers of cells,
+# processes and threads, times. Also the line that sends a cell to a session.
 _VARIES = (
     (r"0x[0-9a-f]{6,}", "0x…"),
     (r"In\[\d+\]|\[\d+\]:|In \[\d+\]", "In[n]"),
@@ -90,14 +90,14 @@ _VARIES = (
 
 
 def steady(text: str) -> str:
-    """Return a text without what differs between two runs in the same place."""
+    """Return a text without the parts that differ between two runs in the same place."""
     for pattern, replacement in _VARIES:
         text = re.sub(pattern, replacement, text)
     return text
 
 
 def normal(outcome: Outcome, folder: Path) -> Outcome:
-    """Return an outcome without what differs between two runs in the same place."""
+    """Return an outcome without the parts that differ between two runs in the same place."""
 
     def text(value: str) -> str:
         return steady(value.replace(str(folder), "FOLDER"))

@@ -38,7 +38,7 @@ __all__ = ("TARGETS", "Place", "of_session")
 Place = Callable[[Case], list[Outcome]]
 # Before each case, so that none depends on another. `%reset` removes what `multiprocessing` looks for.
 _RESET = "%reset -f\n%cd -q {folder}\n__spec__ = None"
-_LIMIT = 20.0  # seconds; only a cell that waits for ever takes that long
+_LIMIT = 20.0  # seconds; only a cell that hangs takes that long
 
 
 class Target(NamedTuple):
@@ -53,7 +53,7 @@ class Target(NamedTuple):
 def stock_kernel(folder: Path) -> Iterator[Place]:
     """Run plain cells in a stock kernel."""
     with kernel(cwd=folder) as stock:
-        stock.run("None")  # where the other kernels load the extension: `%history` counts cells
+        stock.run("None")  # stands for `%load_ext` in the other kernels, because `%history` counts cells
         yield lambda case: _in_kernel(stock, case, folder)
 
 

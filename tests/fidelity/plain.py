@@ -1,7 +1,7 @@
-"""Runs cells in a process of its own: as a plain interpreter would in its ``__main__``, or in `Session()`.
+"""Runs cells in a separate process: in ``__main__`` as a plain interpreter does, or in `Session()`.
 
-``python plain.py DESCRIPTOR python|session`` reads a line of JSON for each case from a socket, a folder and
-cells, and answers with the fields of an outcome for each cell. Descriptors 1 and 2 are files.
+``python plain.py DESCRIPTOR python|session`` reads one line of JSON for each case from a socket (a folder
+and the cells), and answers with the fields of an outcome for each cell. Descriptors 1 and 2 are files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-_LIMIT = 20.0  # seconds; only a cell that waits for ever takes that long
+_LIMIT = 20.0  # seconds; only a cell that hangs takes that long
 _READ: dict[int, int] = {}  # how many bytes of the files at descriptors 1 and 2 have been read
 
 

@@ -1,7 +1,7 @@
-"""A cell shows in each target what it shows in a stock kernel, or in plain Python.
+"""A cell shows the same in each target as in a stock kernel, or in plain Python.
 
-``differences/TARGET.txt`` names the cases that differ, below the key of the reason. A case that is in it and
-differs no more fails as well: its line has to go. The reasons are a table in docs/fidelity.md.
+``differences/TARGET.txt`` names the cases that differ, below the key of the reason. The test of a listed case that
+no longer differs fails too: remove its line. The reasons are a table in docs/fidelity.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fidelity.outcomes import CASES, Case, Outcome, differences
 from fidelity.places import TARGETS, Place, plain_python, stock_kernel
 from support.kernels import ROOT
 
-EVERY = 10  # one case of so many in the suite, all of them in the soak
+EVERY = 10  # the suite runs one case in ten, the soak all of them
 
 
 def test_the_differences_are_names_of_cases() -> None:
@@ -41,7 +41,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[bo
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setenv(
             "IPYTHONDIR", str(tmp_path_factory.mktemp("ipython"))
-        )  # no settings and history of a user
+        )  # no settings or history of the user
         places: dict[bool, Place] = {}
 
         def run(plain: bool, case: Case) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""The test suites of libraries have in a session the counts that they have in a kernel, or in plain Python.
+"""The test suites of libraries pass and fail in a session as they do in a kernel, or in plain Python.
 
 Only in the soak: their source distributions are downloaded. Those of rich are without tests.
 """
@@ -98,7 +98,7 @@ def _in_local(program: str, folder: Path) -> None:
     with isolated(), connect("local:foreign", cwd=str(folder)) as session:
         execution = session.execute(program, timeout=_LIMIT)
         for message in execution:
-            if isinstance(message, InputRequestMessage):  # a test asks a stream of its own, or no one
+            if isinstance(message, InputRequestMessage):  # no test expects an answer from the user
                 execution.input(None, message)
 
 

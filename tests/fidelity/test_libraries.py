@@ -1,8 +1,8 @@
-"""Libraries decide in each target as in a stock kernel: about colours, widgets, bars and renderers.
+"""Libraries choose colours, widgets, bars and renderers in each target as in a stock kernel.
 
-Each line of ``libraries.txt`` has a library and an expression of what it looks at, so that the library need
-not be installed. Libraries that are installed are asked themselves as well, by ``asked.txt``.
-``differences/libraries.txt`` has the lines that differ today, by target; one that differs no more has to go.
+Each line of ``libraries.txt`` has a library and an expression that it evaluates to choose, so that the library
+need not be installed. For installed libraries, ``asked.txt`` has expressions that call the library itself.
+``differences/libraries.txt`` has the lines that differ today, by target; remove a line that no longer differs.
 """
 
 from __future__ import annotations
