@@ -1,8 +1,8 @@
-"""The live area in JupyterLab: how soon, how much, and what it costs the page.
+"""The live area in JupyterLab: delay, throughput, and the cost for the page.
 
-A real server, kernel and Chromium. "Shown" is the next frame after the row has its element, by the page's
-clock, which is the machine's. The memory is the resident set of the process that has the page, after a
-collection, above that of the same page before the run.
+Measured with a real server, kernel and Chromium. A row counts as shown at the first frame after its
+element exists, by the clock of the page, which is that of the machine. The memory is the growth of the
+resident set of the page's process since before the run, after a garbage collection.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _SHOWN = """(pattern) => {
 
 @dataclass
 class _Place:
-    """Where notebooks are opened, each on a kernel and a session of its own."""
+    """A place to open notebooks, each with a kernel and a session of its own."""
 
     browser: Browser
     server: JupyterServer
@@ -87,7 +87,7 @@ class _Place:
 
 
 def run() -> Iterator[Table]:
-    """Measure all."""
+    """Yield the tables of all measurements."""
     if shutil.which("chromium") is None:
         yield Table("The live area in JupyterLab", ("",), "Not measured: chromium is not installed here.")
         return
@@ -240,13 +240,13 @@ def _many(place: _Place) -> Table:
 
 
 def _shown(opened: NotebookPage) -> dict[str, float]:
-    """When rows were shown, in seconds since the epoch."""
+    """Return the times at which rows were shown, in seconds since the epoch."""
     shown: list[tuple[str, float]] = opened.page.evaluate("() => [...window.shown]")
     return {text: when / 1000 for text, when in shown}
 
 
 def _memory(browser: Browser, opened: NotebookPage) -> float:
-    """MiB of the process that has the page, which is the largest of its kind."""
+    """Return the MiB of the page's process, the largest of all renderer processes."""
     session = opened.page.context.new_cdp_session(opened.page)
     session.send("HeapProfiler.collectGarbage")
     session.detach()

@@ -1,4 +1,4 @@
-"""The cost of colour: coloured lines through StripAnsi and Colour, with many lines or one in a message."""
+"""The cost of colour: coloured lines through StripAnsi and Colour, with one line or many in a message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Processor = Callable[[Message], Iterable[Message]]
 
 
 def run() -> Iterator[Table]:
-    """Measure each processor with the lines that it is for."""
+    """Measure each processor with the lines that it is meant for."""
     table = Table(
         "Colour",
         ("processor", "lines", "us a line", "MB/s", "us a line, one line a message"),

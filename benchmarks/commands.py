@@ -1,8 +1,8 @@
-"""Commands on terminals and pipes, beside the least code that could do the same.
+"""Commands on terminals and pipes, compared with the smallest program that does the same.
 
-A command's output comes through a thread, a journal and a reader. Each figure is taken next to a bare
-loop over ``os.read``, or to ``subprocess``, that runs the same child in turn; a ratio compares two
-runs that came right after each other.
+A command's output comes through a thread, a journal and a reader. For comparison,
+a bare loop over ``os.read``, or ``subprocess``, runs the same child in turn; a ratio compares two
+consecutive runs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MB = 1_000_000
 
 
 def run() -> Iterator[Table]:
-    """Measure all of it."""
+    """Yield the tables of all measurements."""
     yield _latency()
     yield _throughput()
     yield _batch()
@@ -199,7 +199,7 @@ def _size(data: str | bytes) -> int:
 
 
 def _read_bare(command: list[str], *, terminal: bool, take: Callable[[bytes], object]) -> None:
-    """The least code that reads a command's output: one thread and ``os.read``."""
+    """Read a command's output with the smallest possible program: one thread and ``os.read``."""
     ours, theirs = os.openpty() if terminal else os.pipe()
     if terminal:
         modes = termios.tcgetattr(theirs)
@@ -387,7 +387,7 @@ async def _interrupted(execution: ProcessExecution) -> tuple[float, str, int]:
 
 
 def _in_session(session: int) -> int:
-    """How many processes of a session run (Linux; elsewhere 0)."""
+    """Return the number of running processes of a session (Linux; elsewhere 0)."""
     count = 0
     for name in os.listdir("/proc") if os.path.exists("/proc/self/stat") else ():
         try:

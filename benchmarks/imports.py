@@ -19,7 +19,7 @@ _UNWANTED = "import sys; print(*sorted({'IPython', 'ipykernel', 'zmq', 'anyio', 
 
 
 def run() -> Iterator[Table]:
-    """Measure both imports over the bare start."""
+    """Measure how much longer both imports take than a bare start."""
     table = Table(
         "Import",
         ("code", "process", "over bare Python", "IPython is not imported", "of the others imported"),

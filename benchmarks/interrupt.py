@@ -1,4 +1,4 @@
-"""From ``execution.interrupt()`` until it has returned, which is when the execution has ended.
+"""The time from ``execution.interrupt()`` until its reply, which comes when the execution has ended.
 
 Each kind of code runs for 0.1 s first. Afterwards the session's next execution must find the
 namespace as the code left it. The kinds take turns.
@@ -23,7 +23,7 @@ KINDS = {
 
 
 def run() -> Iterator[Table]:
-    """Measure all kinds."""
+    """Measure all kinds of code."""
     table = Table("Interrupt", ("code", "until it has ended", "status", "namespace usable"), f"{RUNS} runs.")
     times: dict[str, list[float]] = {name: [] for name in KINDS}
     states: dict[str, set[str]] = {name: set() for name in KINDS}

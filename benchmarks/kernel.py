@@ -1,4 +1,4 @@
-"""A stock ipykernel that is read by jupyter_client, to compare with."""
+"""A stock ipykernel that is read by jupyter_client, for comparison."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _QUIET = 15.0  # seconds without a message after which the rest counts as lost
 
 
 class Kernel:
-    """Runs code in the kernel and reads what it says, from the same thread, without a break."""
+    """Runs code in the kernel, and reads its messages in the same thread without pauses."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     def run(self, code: str, on_text: Callable[[str], object]) -> float:
-        """Hand each stdout text to ``on_text``; return the seconds from the request to `idle`.
+        """Pass each text of stdout to ``on_text``; return the seconds from the request to `idle`.
 
-        When `idle` never comes, the time ends at the last message that did.
+        If `idle` never comes, the time ends at the last message.
         """
         started = last = time.perf_counter()
         request = self._client.execute(code, store_history=False)

@@ -1,8 +1,8 @@
-"""From a write to its message, at a reader that waits.
+"""The time from a write to its message, for a reader that is waiting.
 
-The code prints the clock's time every 20 ms, and each number is compared with the clock when its
-message arrives. Between the prints the code sleeps, or computes in pure Python: then every thread that
-has something to do waits for the interpreter's lock first. Runs of a Session and of a stock ipykernel
+The code prints the current time every 20 ms, and each number is compared with the clock when its
+message arrives. Between the prints the code sleeps, or computes in pure Python: then every other thread
+has to wait for the interpreter's lock first. Runs of a Session and of a stock ipykernel
 (for comparison, fewer prints) take turns.
 """
 
@@ -29,7 +29,7 @@ BUSY = (
 
 
 def run() -> Iterator[Table]:
-    """Measure the three."""
+    """Measure a sleeping and a computing Session, and an ipykernel."""
     table = Table(
         "Latency from write to message",
         ("code", "median", "99th percentile", "arrived"),
@@ -69,7 +69,7 @@ def _note(delays: list[float], text: str) -> None:
 
 
 def _delays(text: str) -> list[float]:
-    """A number is written at once, so it is in one message; its line end may be in the next."""
+    """Return the delays. A number is written by one call, so it is in one message, unlike its line end."""
     now = time.time_ns()
     return [(now - int(number)) / 1e9 for number in text.split()]
 

@@ -1,11 +1,10 @@
-"""Memory while 1 GB is printed and the reader has stopped, and what becomes of each byte.
+"""Memory while 1 GB is printed and the reader has stopped, and a count of every byte.
 
-Each case is a process of its own. The reader takes one message and stops. With ``block`` the code must
-then stand still: the number of bytes it has written, a name in the session's namespace, no longer
-changes; elsewhere the code must come to its end. The peak of resident memory until then, less what was
-resident just before, must be within ``buffer_bytes`` plus 64 MiB. Then the reader reads on to the end,
-and what it gets, output and gaps, must be what was written, to the byte. One run a case: these are
-facts, not times.
+Each case runs in a process of its own. The reader takes one message and stops. With ``block``, the code must
+then stop too: the number of bytes that it has written, a name in the session's namespace, no longer changes.
+With the other policies, the code must end. Until then, resident memory may grow by at most ``buffer_bytes``
+plus 64 MiB. Then the reader continues to the end, and output and gaps together must account for every byte
+that was written. Each case runs once, because these figures do not vary as times do.
 """
 
 from __future__ import annotations
@@ -138,7 +137,7 @@ async def _case(policy: str, form: str) -> dict[str, object]:
 
 
 async def _settled(session: Session, execution: Execution) -> str:
-    """How the execution ended, or that it has not written for a second."""
+    """Return the status at the end of the execution, or the fact that it has not written for a second."""
     last, since = -1, time.monotonic()
     while True:
         await asyncio.sleep(0.05)
@@ -158,7 +157,7 @@ def _count(message: Message, counted: dict[type, int]) -> None:
 
 
 def _resident(name: str) -> int:
-    """Bytes of memory, now (``VmRSS:``) or at most so far (``VmHWM:``)."""
+    """Return the bytes of resident memory: now (``VmRSS:``) or the peak so far (``VmHWM:``)."""
     if not os.path.exists("/proc/self/status"):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024

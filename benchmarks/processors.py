@@ -1,6 +1,7 @@
-"""The cost of processors: each by itself, filters by number, several at once, and over a whole run.
+"""The cost of processors: one at a time, filters by their number, several together, and in a whole run.
 
-The cases of the last table are processes of their own, in turn, as memory and CPU time are a process's.
+The cases of the last table run in separate processes, one after the other, because memory and CPU time are
+measured for a process.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _NULL = os.devnull
 
 
 def run() -> Iterator[Table]:
-    """All tables."""
+    """Yield all tables."""
     yield _each()
     yield _filters()
     yield _whole_run()

@@ -24,7 +24,7 @@ MOST = 0.5  # seconds
 
 
 def run() -> Iterator[Table]:
-    """Measure all."""
+    """Yield the tables of all measurements."""
     table = Table(
         f"A session with {RECORDS:,} ended executions",
         ("what", "time"),

@@ -1,4 +1,4 @@
-"""Tables of figures, each beside the bound that it has to keep."""
+"""Tables of figures, each with its bound."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Table:
         least: float | None = None,
         show: Callable[[float], str] = "{:.2f}x".format,
     ) -> str:
-        """A cell: the median of ``values`` and their range, and the bound that the median keeps or not."""
+        """Return a cell with the median and the range of ``values``, and whether the median is in bounds."""
         value = statistics.median(values)
         cell = f"{show(value)} ({show(min(values))}..{show(max(values))})" if len(values) > 1 else show(value)
         for bound, kept, word in (
@@ -49,7 +49,7 @@ class Table:
         return cell
 
     def holds(self, name: str, fact: bool, otherwise: str = "NO") -> str:
-        """A cell: yes, or what is the case in its place, which is a miss."""
+        """Return a cell with "yes", or with the actual result, which counts as a miss."""
         if not fact:
             self.missed.append(f"{self.title}, {name}: {otherwise}")
         return "yes" if fact else f"**{otherwise}**"
@@ -61,12 +61,12 @@ class Table:
 
 
 def middle(values: Sequence[float], show: Callable[[float], str]) -> str:
-    """The median and the range, of a figure without a bound."""
+    """Return the median and the range of a figure without a bound."""
     return f"{show(statistics.median(values))} ({show(min(values))}..{show(max(values))})"
 
 
 def environment() -> Iterator[str]:
-    """The conditions that the figures depend on, one line each."""
+    """Return the conditions that the figures depend on, one line each."""
     yield f"Python {platform.python_version()} ({platform.python_implementation()}), {platform.system()}"
     yield f"cores: {os.cpu_count()}, switch interval: {sys.getswitchinterval() * 1000:g} ms"
     for name in ("pyrepl-stream", "ipykernel", "jupyter_client", "anyio"):

@@ -1,4 +1,4 @@
-"""How fast output becomes rows: the screen model, in messages of 64 KiB and of one line or redraw each."""
+"""The speed of the screen model, for messages of 64 KiB and for messages of one line or redraw."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ROUNDS = 7
 SIZE = 1 << 19  # bytes a round, at least
 CHUNK = 1 << 16  # characters a message
 
-# pyte 0.8.2 (a HistoryScreen of the same size, beside this, once) took about 3,000 times as long for plain
+# pyte 0.8.2 (a HistoryScreen of the same size, measured once) took about 3,000 times as long for plain
 # lines, 400 times for coloured ones, 25 to 75 times for bars and 10 times for rich. It is not a dependency.
 
 
 def run() -> Iterator[Table]:
-    """Feed each text to a page of 10,000 rows, in turn, so that all have the same noise."""
+    """Feed each text to a page of 10,000 rows, in turn, so that noise affects all of them alike."""
     table = Table(
         "Screen model",
         ("text", "MB/s", "to plain lines", "MB/s, one a message"),
@@ -45,7 +45,7 @@ def run() -> Iterator[Table]:
 
 
 def _texts() -> Iterator[tuple[str, list[str], float | None]]:
-    """Names, a text in pieces, and the bound in MB/s."""
+    """Return each name, with a text in pieces and the bound in MB/s."""
     counts = range(500)
     yield "plain lines", [f"{'word ' * 15}{count:4}\n" for count in counts], 150
     yield "plain lines, not ASCII", [f"{'wörter 日本 ' * 6}{count}\n" for count in counts], None
@@ -80,7 +80,7 @@ def _bytes(pieces: Sequence[str]) -> int:
 
 
 def _rate(chunks: Iterable[str], size: int) -> float:
-    """Megabytes a second."""
+    """Return the rate in megabytes per second."""
     screen = Screen(Page())
     started = time.perf_counter()
     for chunk in chunks:

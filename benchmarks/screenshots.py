@@ -1,6 +1,6 @@
-"""Pictures of the live area, for the README and to be looked at: ``python -m benchmarks.screenshots FOLDER``.
+"""Pictures of the live area for the documents: ``python -m benchmarks.screenshots FOLDER``.
 
-Each is of a cell of a real notebook in JupyterLab.
+Each shows a cell of a real notebook in JupyterLab.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ for request in range(10_000_000):
 
 @dataclass(frozen=True)
 class Picture:
-    """``ready`` waits until the area shows what it is to show; without it the cell's end is waited for."""
+    """A picture. ``ready`` waits until it can be taken; by default it is taken at the end of the cell."""
 
     name: str
     cell: str

@@ -1,8 +1,8 @@
-"""Sessions of hosts: latency, throughput and replay beside a stock ipykernel; starts; many at once.
+"""Sessions of hosts: latency, throughput and replay, compared with a stock ipykernel; starts; many at once.
 
-Everything crosses process borders on both sides, so this is like for like: worker, host and Unix socket
-against kernel, ZeroMQ and `jupyter_client`. Rounds of both take turns. Replay is measured twice: the
-bytes that a bare socket receives, which is what the host can do, and messages of a client.
+Both sides cross process boundaries, so the comparison is fair: worker, host and Unix socket against kernel,
+ZeroMQ and `jupyter_client`. Rounds of both take turns. Replay is measured twice: as bytes that a bare socket
+receives, which shows the limit of the host, and as messages of a client.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HOSTS = 200
 
 
 def run() -> Iterator[Table]:
-    """Measure all."""
+    """Yield the tables of all measurements."""
     with places():
         with connect("local:bench") as session, kernel() as other:
             yield _latency(session, other)
@@ -53,7 +53,7 @@ def run() -> Iterator[Table]:
 
 @contextmanager
 def places() -> Iterator[None]:
-    """Directories of their own, and no host left at the end."""
+    """Give the sessions directories of their own, and leave no host at the end."""
     root = Path(tempfile.mkdtemp(prefix="ps-", dir="/tmp"))
     os.environ["PYREPL_STREAM_RUNTIME_DIR"] = str(root / "run")
     os.environ["PYREPL_STREAM_STATE_DIR"] = str(root / "state")
@@ -140,7 +140,7 @@ def _replay(session: RemoteSession) -> Table:
 
 
 def _receive_all(name: str, execution_id: str) -> int:
-    """Attach by hand, and count the bytes of all slices."""
+    """Attach over a bare socket, and count the bytes of all slices."""
     total = 0
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(SessionPaths(name).socket)
@@ -186,7 +186,7 @@ def _starts() -> Table:
 
 @contextmanager
 def kernel_start() -> Iterator[float]:
-    """How long a stock kernel takes from its start to its first result."""
+    """Return the seconds from the start of a stock kernel to its first result."""
     started = time.perf_counter()
     with kernel() as other:
         other.run("6 * 7", len)

@@ -42,7 +42,7 @@ class _Case(NamedTuple):
 
 
 def run() -> Iterator[Table]:
-    """JSON, then YAML."""
+    """Measure JSON, then YAML."""
     small, pretty = json.dumps(_SMALL), json.dumps(_SMALL, indent=2)
     yield _measured(
         "JSON in output",
@@ -132,7 +132,7 @@ def _read(processor: JsonLines | YamlStream, messages: list[OutputMessage]) -> l
 
 
 def _loads_lines(text: str) -> list[Any]:
-    """A value over several lines, joined by a reader that knows where it ends: at a line with only `}`."""
+    """Decode values over several lines, joined by a reader that knows their end: a line with only `}`."""
     if "\n}\n" in text:
         return [json.loads(value + "\n}") for value in text.split("\n}\n")[:-1]]
     return [

@@ -1,11 +1,10 @@
-"""How long printing takes until the last byte is counted by the reader.
+"""The time from the start of printing until the reader has counted the last byte.
 
-Three ways run the same code, one after the other in each round: ``exec`` with a ``StringIO`` as
-``sys.stdout``, and its length taken (no reader, no thread: the least that there can be); a Session,
-its messages iterated and their bytes counted; a stock ipykernel in its own process, read by
-jupyter_client, its bytes counted. A ratio compares the times of the same round. The kernel is much
-slower, so each of its rounds has three of the other two. What a Session delivers must be complete;
-what the kernel lost is only reported.
+The same code runs in three ways, one after the other in each round: by ``exec`` with a ``StringIO`` as
+``sys.stdout``, whose length is then taken (no reader and no thread, so this is the minimum); in a Session
+whose messages are iterated and counted; in a stock ipykernel in its own process, read and counted through
+jupyter_client. A ratio compares times of the same round. The kernel is much slower, so the other two run
+three times in each of its rounds. A Session must deliver everything; losses of the kernel are only reported.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ WORKS = (
 
 
 def run() -> Iterator[Table]:
-    """Measure all works."""
+    """Measure all kinds of output."""
     table = Table(
         "Throughput",
         (

@@ -1,1 +1,1 @@
-"""Questions without a bound, answered with tables and plots: ``python -m benchmarks.experiments``."""
+"""Measurements without bounds, shown as tables and plots: ``python -m benchmarks.experiments``."""

@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(NAMES))
-    parser.add_argument("--quick", action="store_true", help="fewer runs: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="fewer runs, to check that the experiments work")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the results go (%(default)s)")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
@@ -47,11 +47,11 @@ def _write(name: str, findings: Findings, folder: Path, *, quick: bool) -> None:
         plot(findings, folder / f"{name}.svg")
         picture = f"![{findings.title}]({name}.svg)"
     except ImportError as exc:
-        picture = f"(No plot: {exc}. `pip install matplotlib` has one drawn.)"
+        picture = f"(No plot: {exc}. Run `pip install matplotlib` to get one.)"
     command = f"python -m benchmarks.experiments {name}{' --quick' if quick else ''}"
     text = f"{findings}\n{picture}\n\n`{command}`: {'; '.join(_versions())}."
     if quick:
-        text += " A quick run: the figures are of no use."
+        text += " This was a quick run: the figures are not reliable."
     (folder / f"{name}.md").write_text(text + "\n")
 
 
@@ -65,8 +65,11 @@ def _versions() -> list[str]:
 
 
 def _write_all(folder: Path) -> None:
-    """One page of all that is there, also of what was run another time."""
-    parts = ["# Experiments", "Written by `python -m benchmarks.experiments`; each says how and with what."]
+    """Write one page with all results, including those of earlier runs."""
+    about = (
+        "Written by `python -m benchmarks.experiments`; each section names its method and its environment."
+    )
+    parts = ["# Experiments", about]
     for name in NAMES:
         path = folder / f"{name}.md"
         if path.exists():

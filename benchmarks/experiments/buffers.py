@@ -42,16 +42,16 @@ with open(notes, "w") as file:
 
 
 def run(quick: bool) -> Findings:
-    """Measure all sizes on both."""
+    """Measure all sizes on a pipe and on a terminal."""
     rounds = 2 if quick else 5
     flood = _FLOOD // 10 if quick else _FLOOD
     table = Findings(
         "The size of a child's output buffer",
         ("output to", "buffer", "first output after", "messages", "flood", "child's memory", "ours grows by"),
         f"A Python child writes lines of 64 bytes through a buffer of that size (`open(1, 'wb', "
-        f"buffering=N)`; the default is `sys.stdout` as it is): {_LINES} lines, one every 2 ms, and the time "
-        f"from its first write to our first message; then {flood:,} lines at once. {rounds} rounds, in turn, "
-        "each in a process of its own; memory is the most that was resident, ours over the time before.",
+        f"buffering=N)`; the default is an unchanged `sys.stdout`): {_LINES} lines, one every 2 ms, with the "
+        f"time from its first write to our first message; then {flood:,} lines at once. {rounds} rounds, in "
+        "turn, each in a process of its own. Memory is the peak of resident memory, for us the growth.",
     )
     results: dict[tuple[str, str], list[dict[str, float]]] = {}
     for _ in range(rounds):

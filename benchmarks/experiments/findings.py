@@ -47,7 +47,10 @@ _STYLE = {
 
 @dataclass
 class Findings(Table):
-    """``note`` is the method in a sentence or two; ``draw`` fills a figure that is 8 by 4 inches."""
+    """The table, method and plot of one experiment.
+
+    ``note`` is the method in a sentence or two; ``draw`` fills a figure that is 8 by 4 inches.
+    """
 
     draw: Callable[[Figure], object] = lambda figure: None
 
@@ -67,7 +70,7 @@ def plot(findings: Findings, path: Path) -> None:
 def grouped_bars(
     axes: Any, groups: Sequence[str], series: dict[str, Sequence[float]], *, log: bool = False
 ) -> None:
-    """Bars side by side: a group for each of ``groups``, in it a bar for each of the series."""
+    """Draw bars side by side: a group for each of ``groups``, with a bar for each of the series."""
     width = 0.8 / len(series)
     for number, (name, values) in enumerate(series.items()):
         places = [place + (number - (len(series) - 1) / 2) * width for place in range(len(groups))]
@@ -79,17 +82,17 @@ def grouped_bars(
 
 
 def legend_below(axes: Any) -> None:
-    """The legend, where it hides nothing."""
+    """Draw the legend where it hides nothing."""
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7)
 
 
 def child(code: str) -> list[str]:
-    """A command that runs ``code`` in a Python that starts fast."""
+    """Return a command that runs ``code`` in a Python that starts fast."""
     return [sys.executable, "-I", "-S", "-c", code]
 
 
 def in_process(module: str, *arguments: object) -> dict[str, Any]:
-    """Run ``module`` as a program of its own, so that memory and CPU are its own; what it says in JSON."""
+    """Run ``module`` in a process of its own, to measure memory and CPU time; return the JSON it prints."""
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         cwd=Path(__file__).parent.parent.parent,
@@ -102,7 +105,7 @@ def in_process(module: str, *arguments: object) -> dict[str, Any]:
 
 
 def peak_memory() -> float:
-    """The most bytes that were ever resident in this process."""
+    """Return the peak of resident memory of this process in bytes."""
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) * 1024.0 for line in lines if line.startswith("VmHWM:"))
 

@@ -29,7 +29,7 @@ class _Case(NamedTuple):
 
 
 def run(quick: bool) -> Findings:
-    """All shapes of input."""
+    """Measure all shapes of input."""
     rounds = 3 if quick else 7
     lines = 2_000 if quick else 20_000
     small = json.dumps(_OBJECT)
@@ -49,12 +49,12 @@ def run(quick: bool) -> Findings:
         _Case("plain text", f"INFO {'text and ' * 14}", lines, 64 * 1024, False),
     )
     table = Findings(
-        "What it costs to parse lines of JSON",
+        "The cost of parsing lines of JSON",
         ("input", "`json.loads`", "`JsonLines`", "`json.loads`, lines", "`JsonLines`, lines")
-        + ("`JsonLines` / `json.loads`", "over it, a message", "events"),
-        f"Rates in MB and lines a second; {rounds} rounds, in turn, of messages made before. `json.loads` "
-        "gets each line, ready cut, and its errors are caught; `JsonLines` gets output messages as they come "
-        f"from a command. A small line has {len(small)} characters. The ratio is of times.",
+        + ("`JsonLines` / `json.loads`", "difference per message", "events"),
+        f"Rates in MB and lines per second; {rounds} rounds, in turn, with messages made in advance. "
+        "`json.loads` gets single lines, and its errors are caught; `JsonLines` gets output messages as from "
+        f"a command. A small line has {len(small)} characters. The ratio is that of the times.",
     )
     pictured: dict[str, list[float]] = {"json.loads": [], "JsonLines": []}
     for case in cases:

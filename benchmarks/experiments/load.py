@@ -27,7 +27,7 @@ for number in range({lines}):
 _BULK = "yes 'The quick brown fox jumps over the lazy dog, and again, and once more' | head -c {}"
 WAYS = ("nothing", "streaming", "batch", "subprocess.run")
 
-# A process beside it: how late it wakes from sleeps of 1 ms, until its input ends.
+# Another process: it measures how late it wakes from sleeps of 1 ms, until its input ends.
 _TICKER = """
 import select, time
 late = []
@@ -40,18 +40,18 @@ print(*late)
 
 
 def run(quick: bool) -> Findings:
-    """Both commands, all ways."""
+    """Measure both commands in all ways."""
     rounds = 1 if quick else 5
     lines, size = (500, 40_000_000) if quick else (2000, 300_000_000)
     works = {f"chatty: {lines:,} lines, 1,000 a second": lines, f"bulk: {size // 10**6} MB at once": size}
     table = Findings(
         "Streaming against batch",
         ("command", "way", "time", "our CPU", "memory grows", "a thread here is late")
-        + ("99th percentile", "a process beside is late", "99th percentile"),
+        + ("99th percentile", "another process is late", "99th percentile"),
         f"On a pipe, with a reader that only counts (batch and `subprocess.run` keep all); {rounds} rounds, "
-        "in turn, each in a process of its own. Late is how long after its time a sleep of 1 ms returns: in "
-        "another thread of the reader's process, and in a process beside it. CPU is user and system time of "
-        "the reader's process, its ticking thread included. `nothing` sleeps for a second instead.",
+        "in turn, each in a process of its own. Late is the delay with which a sleep of 1 ms returns: in "
+        "another thread of the reader's process, and in another process. CPU is the user and system time of "
+        "the reader's process, including its sleeping thread. `nothing` sleeps for a second instead.",
     )
     results: dict[tuple[str, str], list[dict[str, float]]] = {}
     for _ in range(rounds):

@@ -58,11 +58,11 @@ class _Run:
     setting: str
     stalls: bool
     called: bool  # idle
-    latency: float  # seconds from the stall to `complete`; nothing where it was not, or wrongly, called
+    latency: float  # seconds from the stall to `complete`; 0 without a stall, or if it was missed
 
 
 def run(quick: bool) -> Findings:
-    """All kinds under all settings, as often alive as stalled."""
+    """Run all kinds of tasks under all settings; half of the tasks stall."""
     each = 2 if quick else 12
     chosen = random.Random(20)
     todo = [
@@ -89,10 +89,11 @@ def run(quick: bool) -> Findings:
             "95th percentile",
         ),
         f"{len(runs)} labelled runs in {LANES} lanes. A task prints, or appends to a file, every 20 ms, "
-        "or computes without a word; it works for 0.5 s and ends, or stops at a random moment (0.1 to 0.4 s) "
-        f"and does nothing for {3 * IDLE:g} s more. `idle_timeout` is {IDLE:g}, `watch_interval` {LOOK:g} s. "
-        "Right is what was not ended while it worked, and ended after it had stalled. The settings "
-        "that see what the task does, and all three together, have to be right in more than 95 %.",
+        "or computes silently; it works for 0.5 s and ends, or stops at a random moment (0.1 to 0.4 s) "
+        f"and does nothing for another {3 * IDLE:g} s. `idle_timeout` is {IDLE:g} s, `watch_interval` "
+        f"{LOOK:g} s. A run is right if the command is not ended while it works, and is ended after it has "
+        "stalled. The settings that detect what the task does, and all three together, must be right in over "
+        "95 %.",
     )
     rights: dict[str, list[float]] = {setting: [] for setting in SETTINGS}
     for setting in SETTINGS:
@@ -148,7 +149,7 @@ def _row(
 
 
 def _share(runs: list[_Run]) -> float:
-    """Called idle before the stall is wrong too: such a run has no latency."""
+    """Return the share of correct runs. A command that is ended before it stalls counts as wrong."""
     right = sum(one.latency > 0 if one.stalls else not one.called for one in runs)
     return right / len(runs)
 
@@ -188,7 +189,7 @@ async def _one(kind: str, setting: str, stalls: bool, seconds: float) -> _Run:
 
 
 def _stalled_at(notes: str, otherwise: int) -> int:
-    """When it stalled; ``otherwise`` where it never got that far."""
+    """Return the time of the stall, or ``otherwise`` if the task was ended before it."""
     try:
         with open(notes) as file:
             return int(file.read() or otherwise)

@@ -32,7 +32,7 @@ _FLOOD = "seq 1 {} | "
 
 
 class _Program:
-    """One program: how it is run as it is, and how with its output buffered by the line."""
+    """One program: how to run it unchanged, and how to run it with line-buffered output."""
 
     def __init__(self, name: str, plain: str, by_line: str, *, feed: str, flood: str, both: str) -> None:
         self.name, self.plain, self.by_line = name, plain, by_line
@@ -83,17 +83,17 @@ _SIDE = ("terminal", "pipe", "pipe, by the line")  # those that differ in more t
 
 
 def run(quick: bool) -> Findings:
-    """All programs in all ways."""
+    """Measure all programs in all ways."""
     rounds = 1 if quick else 5
     lines = 20_000 if quick else 300_000
     table = Findings(
         "A terminal against pipes",
         ("program", "output to", "first line after", "a line later", "flood", "stdout and stderr in order"),
-        f"A program gets, or prints, {_LINES} lines, one every 5 ms: the time from when a line was made to "
-        f"its message, of the first line and the median of all; then {lines:,} numbers at once. Order is the "
-        f"share of {_PAIRS} pairs, a line to stdout and then one to stderr, that came in that order with "
-        "nothing between them. By the line is `stdbuf -oL` where that is (`python -u`, which is by the "
-        f"write). {rounds} rounds, in turn.{_about_awk()}",
+        f"A program reads, or prints, {_LINES} lines, one every 5 ms: the time from the making of a line to "
+        f"its message, for the first line and as the median of all; then {lines:,} numbers at once. Order is "
+        f"the share of {_PAIRS} pairs, a line to stdout and then one to stderr, that arrived in that order "
+        "with nothing between them. 'By the line' is `stdbuf -oL` where it exists (for Python, `python -u`, "
+        f"which flushes each write). {rounds} rounds, in turn.{_about_awk()}",
     )
     programs = _programs()
     results: dict[tuple[str, str], dict[str, list[float]]] = {}
