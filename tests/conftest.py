@@ -28,7 +28,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def rounds() -> Callable[[int, int], int]:
-    """``rounds(small, large)``: how often, in the suite and in the soak."""
+    """Return the number of rounds: ``rounds(small, large)`` is small in the suite, and large in the soak."""
     return lambda small, large: large if SOAK else small
 
 
@@ -110,7 +110,7 @@ def joined() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def assert_whole() -> Callable[..., None]:
-    """Check that sequence numbers rise from ``first`` without a hole, a gap standing for its range."""
+    """Check that sequence numbers rise from ``first`` by 1; a gap stands for its range."""
 
     def check(messages: list[Message], first: int = 1) -> None:
         expected = first
@@ -123,7 +123,7 @@ def assert_whole() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def gap_bytes() -> Callable[[list[Message]], int]:
-    """How many bytes the gaps of a list of messages account for."""
+    """Return the number of bytes that the gaps in a list of messages stand for."""
 
     def count(messages: list[Message]) -> int:
         gaps = [message.bytes for message in messages if isinstance(message, GapMessage)]

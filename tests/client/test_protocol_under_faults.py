@@ -1,4 +1,4 @@
-"""The promises of the client's protocol, over links that are cut anywhere and hosts that end."""
+"""The guarantees of the client's protocol, with links that are cut anywhere and hosts that end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Reading:
 
 
 class World(RuleBasedStateMachine):
-    """A client, a host, and the bytes that are under way between them in both directions."""
+    """A client, a host, and the bytes in transit between them in both directions."""
 
     def __init__(self) -> None:
         super().__init__()

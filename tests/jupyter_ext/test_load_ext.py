@@ -1,4 +1,4 @@
-"""``%load_ext jupyter_ext`` changes nothing that a plain cell can observe but the names that it adds."""
+"""``%load_ext jupyter_ext`` changes nothing that a plain cell can observe, except the names that it adds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Branches: slow, raising and stuck processors beside a reader, and their queues when full."""
+"""Branches: slow, failing and stuck processors alongside a reader, and full queues."""
 
 from __future__ import annotations
 

@@ -476,7 +476,7 @@ def cut(text: str, at: list[int]) -> list[str]:
 
 
 def expected(text: str) -> list[Any]:
-    """Return what is shown of a whole text, found in the obvious way."""
+    """Return what is shown of a whole text, found by a simple, slow method."""
     out: list[Any] = []
     line: list[Any] = []  # text, and values with theirs
     position, mixed = 0, False

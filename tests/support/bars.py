@@ -1,4 +1,4 @@
-"""Output of programs that draw bars beside other text, with the rows and the bars that a reader should see."""
+"""Output of programs that draw bars and print text, with the rows and the bars that a reader should see."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Program:
 
     @property
     def writes(self) -> list[str]:
-        """The output cut where a program flushes it: before carriage returns, line feeds and movements."""
+        """Split the output where a program flushes it: before carriage returns, line feeds and movements."""
         return [part for part in re.split(r"(?=[\r\n\x1b])", self.output) if part]
 
 
@@ -52,7 +52,7 @@ def _program(function: Callable[[], Program]) -> Callable[[], Program]:
 
 @_program
 def _zstd() -> Program:
-    """The bytes of ``zstd --progress -15`` 1.5.4: it blanks the line before each redraw."""
+    """Return the bytes of ``zstd --progress -15`` 1.5.4, which blanks the line before each redraw."""
     blank = f"\r{' ' * 79}\r"
     reads = [f"{blank}Read: {n / 4:5.2f} MiB /  28.6 MiB ==> {p}%" for n, p in enumerate([0, *[100] * 35], 1)]
     end = f"{blank}big.bin              :100.00%   (  28.6 MiB =>   28.6 MiB, big.zst) \n"
@@ -80,7 +80,7 @@ def _label_that_counts() -> Program:
 
 @_program
 def _tqdm_with_logging() -> Program:
-    """The handler of ``logging`` writes to the same stream, without any regard for the bar."""
+    """Let a handler of ``logging`` write to the same stream as the bar, without clearing it."""
     file = io.StringIO()
     for epoch in tqdm(range(3), desc="epochs", file=file, mininterval=0, ncols=60, ascii=True):
         file.write(f"INFO:train:epoch {epoch} done [loss 0.5]\n")
@@ -90,7 +90,7 @@ def _tqdm_with_logging() -> Program:
 
 @_program
 def _nested_tqdm_with_logging() -> Program:
-    """After an inner bar the cursor is in the row of the outer one, far to the right."""
+    """Log after an inner bar, when the cursor is in the row of the outer bar, far to the right."""
     file = io.StringIO()
     options: dict[str, Any] = {"file": file, "mininterval": 0, "ncols": 60, "ascii": True}
     for epoch in tqdm(range(3), desc="epochs", **options):
@@ -104,7 +104,7 @@ def _nested_tqdm_with_logging() -> Program:
 
 @_program
 def _two_bars_of_tqdm() -> Program:
-    """As two threads draw them."""
+    """Draw two bars in turn, as two threads do."""
     file = io.StringIO()
     first, second = (
         tqdm(total=4, desc=name, position=place, file=file, mininterval=0, ncols=60, ascii=True)
@@ -177,7 +177,7 @@ def _real_zstd() -> Program:
 
 @_program
 def _real_threads() -> Program:
-    """Two threads with a bar each and no agreement when they draw."""
+    """Let two threads draw one bar each, without any coordination."""
     code = """
 import threading
 from tqdm import tqdm
@@ -203,7 +203,7 @@ print("\\n\\nend")
 
 @_program
 def _real_tqdm_with_print() -> Program:
-    """`print` knows nothing of the bar in its row."""
+    """Print into the row of a bar, with `print`."""
     code = """
 from tqdm import tqdm
 

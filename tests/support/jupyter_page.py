@@ -259,7 +259,7 @@ class NotebookPage:
         return self.output(index).inner_text().splitlines()
 
     def show_elsewhere(self, index: int) -> Locator:
-        """Show the output of a cell in another tab beside the notebook too."""
+        """Show the output of a cell in an additional tab next to the notebook."""
         self.page.evaluate(_ELSEWHERE, index)
         return self.page.locator(".jp-LinkedOutputView")
 

@@ -1,4 +1,4 @@
-"""A real ipykernel, driven by jupyter_client as by a notebook."""
+"""A real ipykernel, which jupyter_client drives as a notebook would."""
 
 from __future__ import annotations
 

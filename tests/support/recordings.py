@@ -18,12 +18,12 @@ def header(name: str) -> dict[str, object]:
 
 
 def chunks(name: str) -> list[str]:
-    """The output as it was read from the terminal."""
+    """Return the output in the chunks in which it was read from the terminal."""
     with (RECORDINGS / f"{name}.cast").open(encoding="utf-8") as file:
         next(file)
         return [text for _, kind, text in map(json.loads, file) if kind == "o"]
 
 
 def read(name: str) -> str:
-    """All output of a recording."""
+    """Return all output of a recording."""
     return "".join(chunks(name))

@@ -1,4 +1,4 @@
-"""Records of ended executions, many of them, and which of them a program reads."""
+"""Makes many records of ended executions, and finds out which of them a program reads."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def wakeups(*patterns: str) -> int:
 
 
 def settles(count: Callable[[], int]) -> None:
-    """Wait for a second in which ``count`` hardly rises."""
+    """Wait for a second in which ``count`` rises very little."""
 
     def is_quiet() -> bool:
         before = count()

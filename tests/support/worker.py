@@ -98,7 +98,7 @@ class Worker:
         self.end()
 
     def end(self) -> None:
-        """End as a host that has ended: close the channel and wait for the worker."""
+        """Act as a host that ends: close the channel and wait for the worker."""
         if self.channel is not None:
             self._selector.unregister(self.channel)
             self.channel.close()
@@ -180,7 +180,7 @@ class Worker:
         self.emit(FrameType.INPUT, execution.ordinal, payload)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Run the loop until then. Raises AssertionError after 60 s, or when the worker has ended."""
+        """Run the loop until the condition holds. Raises AssertionError after 60 s, or when the worker ends."""
         deadline = time.monotonic() + DEADLINE
         while not condition():
             assert time.monotonic() < deadline, "the worker hangs"
@@ -190,7 +190,7 @@ class Worker:
             self.turn(1.0)
 
     def turn(self, timeout: float = 0.0) -> None:
-        """One turn of the host's loop."""
+        """Run one turn of the host's loop."""
         now = time.monotonic()
         if self._held:
             timeout = max(0.0, min(timeout, *(until - now for _, until in self._held.values())))

@@ -1,4 +1,4 @@
-"""The model beside a real terminal that is fed the same: rows are equal cell by cell, and style by style."""
+"""The model and a real terminal get the same output: their rows are equal, cell by cell and style by style."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS, LINES = 120, 40
 
 
 def shown(text: str, columns: int = COLUMNS, lines: int = LINES) -> list[Cells]:
-    """The rows of the model, in the form that tmux's have."""
+    """Return the rows of the model in the form of those of tmux."""
     page = Page()
     screen = Screen(page, width=columns, height=lines)
     screen.feed(text)
@@ -272,7 +272,7 @@ WIDE = (
 
 
 def cases(pieces: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
-    """Many, as a tmux for each would take too long."""
+    """Return many cases for one tmux, because starting one for each would take too long."""
     case = st.lists(pieces, min_size=1, max_size=PIECES).map("".join)
     return st.lists(case, min_size=30, max_size=60)
 

@@ -1,4 +1,4 @@
-"""Output that is made to take time or memory. These take seconds at most, where a wrong bound takes hours."""
+"""Output designed to waste time or memory. These tests take seconds; with a wrong bound they take hours."""
 
 from __future__ import annotations
 

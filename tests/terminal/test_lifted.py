@@ -1,4 +1,4 @@
-"""Rows that are taken off the page and put back, while several screens write to it."""
+"""Rows that are taken off the page and put back, while several screens write to the page."""
 
 from __future__ import annotations
 

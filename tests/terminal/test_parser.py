@@ -24,7 +24,7 @@ from pyrepl_stream.terminal.parser import (
 
 
 def tokens_of(chunks: list[str]) -> tuple[list[Token], str]:
-    """All tokens, those of text that follow each other joined, and what is held at the end."""
+    """Return all tokens, with adjacent texts joined, and the text that is held at the end."""
     escapes = Escapes()
     tokens: list[Token] = []
     for chunk in chunks:

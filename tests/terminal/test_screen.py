@@ -1,4 +1,4 @@
-"""Rows of a terminal where tmux has nothing to compare with, or differs from xterm."""
+"""Rows that cannot be compared with tmux, because it lacks the feature or differs from xterm."""
 
 from __future__ import annotations
 

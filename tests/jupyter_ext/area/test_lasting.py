@@ -1,4 +1,4 @@
-"""Areas of old runs, of runs of another kernel, and of runs whose id another run uses now."""
+"""Areas of old runs, of runs that another kernel started, and of runs whose id a later run has taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The states of the area: their table, their words, and the same words in the page."""
+"""The states of the area: their table, their texts, and the same texts in the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars and text on one terminal: what the live area, the record and plain output show of real programs."""
+"""Bars and text on one terminal: what the live area, the record and plain output show for real programs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_live_area_and_the_record_show_the_text_and_the_bars(name: str) -> N
 
 @NAMES
 def test_text_is_that_of_a_real_terminal_but_for_the_bars(name: str) -> None:
-    """Where a terminal has text beside a bar, the area has only the text."""
+    """Where a terminal shows text next to a bar, the area shows only the text."""
     needs_tmux()
     program = PROGRAMS[name]()
     (cells,) = screens([program.output], 120, 40)

@@ -1,4 +1,4 @@
-"""Jobs that survive their kernel, and ``%remote_stream``, with real kernels and hosts."""
+"""Jobs that outlive their kernel, and ``%remote_stream``, with real kernels and hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a cell is reported as its end, also when messages of widgets arrive meanwhile."""
+"""The end of each cell is reported for that cell, even when messages of widgets arrive meanwhile."""
 
 from __future__ import annotations
 

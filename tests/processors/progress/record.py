@@ -1,6 +1,6 @@
 """Record real progress bars: ``python tests/processors/progress/record.py [NAME ...]``.
 
-Each command runs on a terminal, by our own ``run_process``, in an empty directory; what it draws goes to
+Each command runs on a terminal, with our own ``run_process``, in an empty directory; its output is written to
 ``recordings/NAME.cast`` (asciicast version 2; a line feed is one character, as ``run_process`` gives it).
 """
 
@@ -35,8 +35,8 @@ class Recording:
 
     ``command`` is for the shell, without paths; ``PROGRAM.py ...`` runs a file of ``programs`` with this
     Python, ``python`` is this Python. ``version`` is a command that prints the tool's version, or the name of an
-    installed distribution. ``size``: rows, columns. ``prepare`` puts the directory in order and may serve
-    something until it is left.
+    installed distribution. ``size``: rows, columns. ``prepare`` is a context manager that prepares the directory and may
+    run a server.
     """
 
     command: str
@@ -153,7 +153,7 @@ RECORDINGS |= {
 
 
 async def record(name: str, recording: Recording) -> int:
-    """Write the file; returns the characters of output."""
+    """Write the file, and return the number of characters of output."""
     with tempfile.TemporaryDirectory() as home:
         work = Path(home) / "work"  # some tools show its name
         work.mkdir()
@@ -183,7 +183,7 @@ async def record(name: str, recording: Recording) -> int:
 
 
 def _is_setting(name: str) -> bool:
-    """Of this machine's, which would show."""
+    """Return True for a variable of this machine's settings, which would change the output."""
     return name.lower().startswith(("pip_", "npm_", "git_", "docker_"))
 
 

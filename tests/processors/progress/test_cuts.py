@@ -91,7 +91,7 @@ def messages_of(chunks: list[str]) -> list[Message]:
 
 
 def seen(chunks: list[str]) -> Seen:
-    """The text that passes, and the last message of each bar, without the place it has."""
+    """Return the text that passes, and the last message of each bar, without its position in the output."""
     last: dict[str, ProgressMessage] = {}
     text = ""
     for message in messages_of(chunks):

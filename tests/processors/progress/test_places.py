@@ -1,4 +1,4 @@
-"""A bar is a place that is redrawn: programs whose bars change their text, and that write beside their bars."""
+"""A bar is a place that is redrawn: programs whose bars change their text, or that print next to their bars."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def rich(name: str, percentage: int) -> str:
 
 
 def run(chunks: Iterable[str | bytes], processor: Progress | None = None) -> list[Message]:
-    """All that comes of these chunks of stdout, a second apart, and of the end, which is left out."""
+    """Return all messages for these chunks of stdout, a second apart, and for the end, except `complete`."""
     processor = processor or Progress()
     messages: list[Message] = []
     sequence = 0

@@ -1,4 +1,4 @@
-"""The text that passes beside bars: on which lines it is, and what of a bar passes."""
+"""The text that passes next to bars: its lines, and the parts of a bar that pass."""
 
 from __future__ import annotations
 

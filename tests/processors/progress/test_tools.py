@@ -1,4 +1,4 @@
-"""Bars of command line tools: recordings of real ones, forms of other versions, and other text."""
+"""Bars of command line tools: recordings of real tools, bars of other versions, and other text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SLOW = pytest.approx(250_000, rel=0.05)  # what the server sends in a second
 
 
 def lines(name: str) -> Iterator[str]:
-    """Each line that a recording draws, without colours: they end where the cursor leaves them."""
+    """Return each line that a recording draws, without colours; a line ends where the cursor leaves it."""
     for line in re.split(r"[\r\n]|\x1b\[[0-9;?]*[A-LN-ln-z]", recordings.read(name)):
         if line := re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip():
             yield line
@@ -627,7 +627,7 @@ STARTS = (
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
 def test_no_line_makes_a_parser_slow(library: BarFormat) -> None:
-    """Lines ten times as long as those that it gets, so that what is quadratic takes many seconds."""
+    """The lines are ten times as long as real ones, so that quadratic time would be many seconds."""
     hint = re.compile(library.hint)
     for start in STARTS:
         for part in PARTS:

@@ -1,4 +1,4 @@
-"""From what rows show to bars that keep their names."""
+"""Bars that keep their ids, found in the text of rows."""
 
 from __future__ import annotations
 

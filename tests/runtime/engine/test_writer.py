@@ -27,7 +27,7 @@ Joined = Callable[..., str]
 
 @pytest.fixture(autouse=True)
 def switch_interval() -> Iterator[None]:
-    """Set a random interval, so that threads are switched at other places in each run."""
+    """Set a random interval, so that threads are switched at different points in each run."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(10.0 ** -random.uniform(2, 5))
     yield

@@ -1,4 +1,4 @@
-"""The processes of a session that waits do not wake up."""
+"""The processes of a waiting session do not wake up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyrepl_stream import InputRequestMessage
 
 
 def settle(host: RunningHost) -> None:
-    """Wait for a second in which the host and its workers hardly wake up."""
+    """Wait for a second in which the host and its workers rarely wake up."""
     pid = host.pid
     workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     assert workers

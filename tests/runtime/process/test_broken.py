@@ -1,4 +1,4 @@
-"""Regression tests for faults that a review found."""
+"""Regression tests for bugs that a review found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each magic of IPython does in a session what it does in a stock kernel, or says why not."""
+"""Each magic of IPython does in a session what it does in a stock kernel, or reports why it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames belong to a write: those that an interrupt of code that writes finds on top."""
+"""The stack frames of a write, in which an interrupt finds code that writes."""
 
 from __future__ import annotations
 

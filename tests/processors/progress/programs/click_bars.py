@@ -1,4 +1,4 @@
-"""With a label, without a length, and with positions and what is worked on."""
+"""Bars with a label, without a length, and with the position and the current item."""
 
 import click
 

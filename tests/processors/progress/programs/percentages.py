@@ -1,4 +1,4 @@
-"""Lines with a percentage that are drawn over: by a carriage return, by backspaces, and with an erased line."""
+"""Lines with a percentage that are redrawn: after a carriage return, backspaces, or erasing the line."""
 
 import sys
 

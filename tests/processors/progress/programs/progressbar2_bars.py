@@ -1,4 +1,4 @@
-"""The bar as it is by default, the one for transfers, and one without a length."""
+"""The default bar, the bar for transfers, and a bar without a length."""
 
 import progressbar
 

@@ -1,4 +1,4 @@
-"""The columns of a download, twice; the first bar is wiped away at its end."""
+"""Two bars with the columns of a download; the first one is removed at its end."""
 
 from rich.console import Console
 from rich.progress import (

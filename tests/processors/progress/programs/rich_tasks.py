@@ -1,4 +1,4 @@
-"""Three tasks, of which one has no total and is removed, and a line printed above them."""
+"""Three tasks, one of which has no total and is removed, and a line that is printed above them."""
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn

@@ -31,7 +31,7 @@ LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 def noise(size: int, seed: int = 1) -> bytes:
-    """Bytes that no compression makes fewer, the same in each run."""
+    """Return bytes that cannot be compressed, the same in each run."""
     return random.Random(seed).randbytes(size)
 
 
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(pages: dict[str, tuple[str, bytes]], rate: int = RATE) -> Iterator[None]:
-    """Pages (path: content type, body) over HTTP; those below ``/unknown`` without their length."""
+    """Serve pages (path: content type, body) over HTTP; those below ``/unknown`` without their length."""
     handler = type("Handler", (_Handler,), {"pages": pages, "rate": rate})
     with ThreadingHTTPServer(("127.0.0.1", PORT), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -118,7 +118,7 @@ def _index(wheels: dict[str, bytes], below: str = "") -> dict[str, tuple[str, by
 
 
 def wheel(directory: Path) -> AbstractContextManager[None]:
-    """An index with one made-up wheel, which pip counts by 256 KiB."""
+    """Serve an index with one made-up wheel, whose download pip reports every 256 KiB."""
     return serve(_index({"made-up": _wheel("made-up", {"data.bin": noise(2_500_000)})}), 4 * RATE)
 
 
@@ -128,7 +128,7 @@ def wheel_of_unknown_size(directory: Path) -> AbstractContextManager[None]:
 
 
 def many_wheels(directory: Path) -> AbstractContextManager[None]:
-    """Three that take a while to install."""
+    """Make three wheels that take a while to install."""
     files = {f"{number}.txt": b"" for number in range(3000)}
     return serve(
         _index({name: _wheel(name, files) for name in ("made-up-1", "made-up-2", "made-up-3")}), 1 << 30
@@ -136,7 +136,7 @@ def many_wheels(directory: Path) -> AbstractContextManager[None]:
 
 
 def node_packages(directory: Path) -> AbstractContextManager[None]:
-    """Three made-up packages that need each other, and a project that needs the first."""
+    """Make three packages that depend on one another, and a project that depends on the first."""
     pages: dict[str, tuple[str, bytes]] = {}
     for number in (1, 2, 3):
         name = f"made-up-{number}"
@@ -164,7 +164,7 @@ def node_packages(directory: Path) -> AbstractContextManager[None]:
 
 @contextmanager
 def files(directory: Path) -> Iterator[None]:
-    """Three files to copy."""
+    """Make three files to copy."""
     (directory / "source").mkdir()
     for number in (1, 2, 3):
         (directory / "source" / f"data-{number}.bin").write_bytes(noise(300_000 + 50_000 * number, number))
@@ -173,7 +173,7 @@ def files(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def repository(directory: Path) -> Iterator[None]:
-    """A repository with files that changed, and ``slow``, an upload-pack that takes its time."""
+    """Make a repository with changed files, and ``slow``, an upload-pack that slows transfers down."""
     source = directory / "source"
     _git(directory, "init", "--quiet", "source")
     for change in (1, 2):
@@ -196,7 +196,7 @@ def _git(directory: Path, *arguments: str) -> None:
 
 
 def image(directory: Path) -> AbstractContextManager[None]:
-    """A registry with one image of two layers."""
+    """Serve a registry with one image of two layers."""
     layers = [
         _tar({f"data-{number}.bin": noise(size, number)}) for number, size in ((1, 400_000), (2, 600_000))
     ]

@@ -1,4 +1,4 @@
-"""Bytes in units, no total, a description that changes, one that is left unfinished, nested ones that stay."""
+"""Bars in bytes, without a total, with a changing description, left unfinished, and nested ones that stay."""
 
 from tqdm import tqdm, trange
 

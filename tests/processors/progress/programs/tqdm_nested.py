@@ -1,4 +1,4 @@
-"""An outer bar that stays, and inner ones that do not; lines printed above them and after them."""
+"""An outer bar that stays, and inner bars that do not; lines are printed above and after them."""
 
 from tqdm import tqdm, trange
 

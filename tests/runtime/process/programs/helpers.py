@@ -18,7 +18,7 @@ LIMIT = 60.0  # seconds; reached only by a hang
 
 
 def needs(*programs: str) -> None:
-    """Skip the test if a program is missing, and fail it in CI, where none may be missing."""
+    """Skip the test if a program is missing, or fail in CI, where all must be installed."""
     for program in programs:
         if shutil.which(program) is None:
             if os.environ.get("CI") == "true":
