@@ -336,7 +336,7 @@ class _OwnShell(InteractiveShell):
         self.history_manager = HistoryManager(shell=self, parent=self, enabled=False)
 
     def find_line_magic(self, name: str) -> Any:
-        """Return a magic of this shell, or one that was added to the notebook's."""
+        """Return a magic of this shell, or one that was added to the shell of the notebook."""
         return super().find_line_magic(name) or self.notebook.find_line_magic(name)
 
     def find_cell_magic(self, name: str) -> Any:

@@ -171,7 +171,7 @@ class Scheduler:
             self.loop.call_later(_RETRY, self._retry)
 
     def _retry(self) -> None:
-        """Let the end of this turn write what the disk had no room for."""
+        """Try again, at the end of this turn, to write what the disk had no room for."""
         self._retrying = False
         self._changed |= self._unwritten
         self._unwritten.clear()

@@ -120,7 +120,7 @@ class MainThread:
                 traceback.print_exc()
                 if not self._can_run():
                     if failed:
-                        raise RuntimeError("an event loop cannot run, not even a new one") from exc
+                        raise RuntimeError("no event loop can run here, not even a new one") from exc
                     failed = True
                     self._new_loop()
                 continue

@@ -27,9 +27,9 @@ def set_variables_of_kernel() -> None:
 
 
 def environment_of_commands() -> dict[str, str]:
-    """Return the environment of a command that runs beside the cells, with the variables as they were before.
+    """Return the environment of a command: that of the cells, with the earlier values of these variables.
 
-    Those that user code has changed since keep their new values.
+    Variables that user code has changed since keep their new values.
     """
     environment = dict(os.environ)
     for name, value in _before.items():

@@ -1,4 +1,4 @@
-"""Bars and outputs that libraries draw with ipywidgets, whose state does not reach a page from a session.
+"""Bars and outputs of ipywidgets in a session, from which the state of widgets cannot reach a page.
 
 In a kernel, tqdm and rich choose widgets. Here the bars of tqdm are written as in a terminal, and what is
 shown inside an ``Output`` widget, such as a bar of rich, replaces the display of the widget.
