@@ -61,7 +61,7 @@ def replace_input(shell: InteractiveShell, cell: str, text: str) -> None:
 
 
 class CommentHint:
-    """Reports a ``%%remote_stream`` below a comment, which IPython does not recognise as a magic."""
+    """Reports a ``%%remote_stream`` below a comment, which IPython does not recognize as a magic."""
 
     has_side_effects = True
 

@@ -102,11 +102,11 @@ class _Subscription:
     def _accept(self, message: Message, messages: list[Message]) -> str:
         """Add ``message`` if it is the next one, ignore it if it is a repetition, or return the problem."""
         if message.execution_id != self.execution_id:
-            return f"a message of execution {message.execution_id!r} came for {self.execution_id!r}"
+            return f"a message of execution {message.execution_id!r} arrived for {self.execution_id!r}"
         if message.sequence <= self.after:
             return ""
         if message.span_start > self.after + 1:
-            return f"message {message.span_start} came instead of {self.after + 1}"
+            return f"message {message.span_start} arrived instead of {self.after + 1}"
         if isinstance(message, GapMessage) and message.span_start <= self.after:
             message = replace(message, first=self.after + 1, bytes=None)
         self.after = message.sequence

@@ -1,4 +1,4 @@
-"""Recognises the error message of a tool that rejects a flag as unknown."""
+"""Recognizes the error message of a tool that rejects a flag as unknown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rejected_flag(output: str, flags: Iterable[str]) -> str | None:
     """Return the flag that a tool rejects as unknown, or None.
 
     The messages of commander, yargs, Node, argparse, click, clap, cobra, Go, getopt, git and curl are
-    recognised, in English. The tool may also have printed the message of another program, so use this
+    recognized, in English. The tool may also have printed the message of another program, so use this
     only after a failure.
 
     Args:

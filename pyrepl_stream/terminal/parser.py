@@ -1,4 +1,4 @@
-"""A tokeniser for text with control characters and escape sequences (ECMA-48 and xterm)."""
+"""A tokenizer for text with control characters and escape sequences (ECMA-48 and xterm)."""
 
 from __future__ import annotations
 

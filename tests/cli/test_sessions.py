@@ -444,7 +444,7 @@ def test_a_dead_host_leaves_a_readable_record_that_is_not_a_success() -> None:
     assert cli("exec", code="1").returncode == 0
     done = cli("attach", "job")
     assert (done.returncode, done.stdout) == (125, "begun\n")
-    assert "its end was not seen" in done.stderr
+    assert "its end was not observed" in done.stderr
 
 
 UPDATES = """

@@ -290,7 +290,7 @@ def test_repeated_holes_are_an_error_of_that_execution_alone() -> None:
             peer = connected(client, host)
     assert finished(events).attach == number
     assert isinstance(finished(events).error, ProtocolError)
-    assert "cannot be read: message 5 came instead of 1" in str(finished(events).error)
+    assert "cannot be read: message 5 arrived instead of 1" in str(finished(events).error)
 
 
 def test_a_silent_host_is_pinged_three_times_before_its_link_is_dropped() -> None:

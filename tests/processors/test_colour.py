@@ -97,7 +97,7 @@ def test_a_style_without_any_parameter_left_is_removed() -> None:
     assert everywhere("\x1b[1m\x1b[38;2;300;0;0mbold\x1b[58:5:1m", TERMINAL_16) == "\x1b[1mbold"
 
 
-def test_8_bit_sequences_and_links_are_recognised() -> None:
+def test_8_bit_sequences_and_links_are_recognized() -> None:
     assert everywhere("\x9b38;2;255;0;0mred\x9b0m", TERMINAL_256) == "\x1b[38;5;196mred\x9b0m"
     assert everywhere("\x9b31mred\x9b2K\x85", FILE) == "red"
     assert everywhere("\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\", FILE) == "link"

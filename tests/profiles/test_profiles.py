@@ -403,7 +403,7 @@ RECORDED = [
 
 
 @pytest.mark.parametrize(("flag", "output"), RECORDED)
-def test_a_rejection_is_recognised(flag: str, output: str) -> None:
+def test_a_rejection_is_recognized(flag: str, output: str) -> None:
     flags = ["--verbose", "--no", "--nope-", "-n", flag]
     assert rejected_flag(output, flags) == flag
     assert rejected_flag("Starting\n" + output.replace("\n", "\r\n"), flags) == flag
@@ -488,7 +488,7 @@ def _runs(program: str) -> bool:
 @pytest.mark.parametrize(
     ("command", "flag"), HERE, ids=lambda value: value if isinstance(value, str) else value[0]
 )
-def test_the_messages_of_real_parsers_are_recognised(command: list[str], flag: str, tmp_path: Path) -> None:
+def test_the_messages_of_real_parsers_are_recognized(command: list[str], flag: str, tmp_path: Path) -> None:
     if shutil.which(command[0]) is None or not _runs(command[0]):
         pytest.skip(f"{command[0]} does not run here")
     if "click" in command[-1]:

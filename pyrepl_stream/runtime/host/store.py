@@ -26,7 +26,7 @@ from .worker_process import describe_failure
 
 __all__ = ("Store",)
 
-_LOST = "the session's host ended before the execution did; its end was not seen"
+_LOST = "the session's host ended before the execution did; its end was not observed"
 
 
 class Store:

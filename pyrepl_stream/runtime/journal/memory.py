@@ -169,7 +169,7 @@ class Journal:
             execution_id=self.execution_id,
             timestamp=message.timestamp,
             first=message.span_start,
-            reason="the reader lagged and the newest was dropped",
+            reason="the reader lagged, and the newest output was dropped",
         )
         self._dropping = replace(gap, sequence=message.sequence, bytes=output_bytes(gap) + output)
 

@@ -91,7 +91,7 @@ class CallThread:
                 idle = self._monitor.describe()
                 self._termination.escalate(clock.monotonic())
         if not self._has_ended():
-            self._warn("the callable does not react to the interrupt and runs on in the background")
+            self._warn("the callable does not react to the interrupt and continues in the background")
             return Outcome(None, idle=idle)
         if self._exception is not None and not self._termination.begun:
             raise self._exception

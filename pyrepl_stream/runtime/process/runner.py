@@ -169,7 +169,7 @@ class ProcessRunner:
 
     def abandoned(self) -> str:
         """Implement :meth:`Runner.abandoned`."""
-        return "the command could not be ended and runs on in the background"
+        return "the command could not be ended and continues in the background"
 
     # -- called in the runner's thread -------------------------------------------------------
 

@@ -101,7 +101,7 @@ class Tree:
         looks, deadline = 0, clock.monotonic() + _MAX_UNSURE
         while not (processes := self._living(others)) and self._found:
             # A look takes time, so a process that keeps forking and exiting can be missed. And a process
-            # in the middle of an exec cannot be recognised until the exec is complete.
+            # in the middle of an exec cannot be recognized until the exec is complete.
             looks += 1
             if looks > _MAX_LOOKS and not (self._unsure and clock.monotonic() < deadline):
                 break

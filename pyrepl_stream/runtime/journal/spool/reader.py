@@ -36,7 +36,7 @@ from .status import SpoolStatus, load_status
 STATUS, TRIM, KEPT, CLOSED = "status.json", "trimmed.json", "kept.ndjson", "closed"
 _SLICE = 256 << 10
 TRIMMED = "only the newest messages are kept on disk"
-_MISSING = "its part of the record is missing"
+_MISSING = "this part of the record is missing"
 
 
 class SpoolRecord(ABC):

@@ -167,7 +167,7 @@ class Spool(SpoolRecord):
         try:
             entry = _Entry(numbered(body, self.execution_id, number), number, number, output, kept)
         except MemoryError:
-            self._reason = "the host had too little memory for it"
+            self._reason = "the host had too little memory"
             entry = self._gap(_Entry(b"", number, number, output, False))
         self._waiting.append(entry)
         self.last = number  # only now: no number is given to what was not appended
