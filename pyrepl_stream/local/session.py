@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import uuid
 from collections import deque
@@ -16,7 +15,7 @@ from ..executor import call_in_thread
 from ..reply import Reply
 from ..runtime.engine import main_module, routing
 from ..runtime.engine.interpreter import Interpreter
-from ..runtime.engine.loop import LoopThread, UserLoop, engine_loop
+from ..runtime.engine.loop import LoopThread, engine_loop, new_user_loop
 from ..runtime.engine.python import PythonRunner
 from ..runtime.engine.run import Run, Runner
 from ..runtime.engine.standard_streams import fallback
@@ -328,8 +327,7 @@ class Session(AnySession):
 
     def _loop_of_user(self) -> LoopThread:
         if self._user_loop is None:
-            make = UserLoop if self._running_loop else asyncio.new_event_loop
-            self._user_loop = LoopThread("pyrepl-stream user code", make)
+            self._user_loop = LoopThread("pyrepl-stream user code", new_user_loop)
         return self._user_loop
 
     def _retire(self, loop: LoopThread) -> None:

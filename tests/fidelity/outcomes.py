@@ -83,6 +83,8 @@ _VARIES = (
     (r"<cell \w+>", "<cell>"),
     (r"\b[\d.e+]+ (ns|µs|μs|us|ms|s|seconds)\b", "t"),
     (r"(?m)^.*ResourceWarning.*\n.*\n.*\n", ""),
+    # When garbage is collected.
+    (r"(?m)^.*RuntimeWarning: coroutine .*\n(  .*\n)?(RuntimeWarning: Enable .*\n)?", ""),
     (r"%%remote_stream [^\n]*\n", ""),
     (r"(?m)^ +\d+: marker", "n: marker"),  # of the history
     (r"(?m)^.*DeprecationWarning: This process .*\n(  .*\n)?", ""),  # of a fork, from CPython 3.12 on

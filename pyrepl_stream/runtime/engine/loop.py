@@ -19,12 +19,15 @@ from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 from ..clock import monotonic
+from .context import current
+from .raising import raise_in
 
 __all__ = (
     "LoopThread",
     "UserLoop",
     "engine_loop",
     "hidden_loop",
+    "new_user_loop",
     "process_is_leaving",
     "runs_event_loop",
     "shown_loop",
@@ -78,25 +81,88 @@ else:
 class UserLoop(_Loop):
     """The loop of a session, which runs in a thread of its own.
 
-    It can be shown to code in another thread. What this code schedules begins when the code has ended, as in
-    a kernel, where both are in one thread.
+    It can be lent to code in another thread, in which it behaves as a loop of that thread. What this code
+    schedules begins when the code has ended, or runs the loop.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self._held: dict[int, list[asyncio.Handle]] = {}  # what code has scheduled, by its thread
+        self._stops: list[asyncio.Future[None]] = []  # one for each call of `run_forever` in such a thread
+        super().__init__()
+        # In the instance, since `nest_asyncio` replaces the methods of the class.
+        self.run_until_complete = self._run_until_complete  # type: ignore[method-assign]
+        self.run_forever = self._run_forever  # type: ignore[method-assign]
 
     @contextlib.contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show the loop to the code inside the block."""
+    def lent(self, *, running: bool) -> Iterator[None]:
+        """Let the code inside the block use the loop, with or without ``running`` as the loop that runs."""
         held = self._held[threading.get_ident()] = []
+        asyncio.set_event_loop(self)
         try:
-            with shown_loop(self):
+            with shown_loop(self) if running else contextlib.nullcontext():
                 yield
         finally:
+            asyncio.set_event_loop(None)
             del self._held[threading.get_ident()]
             with contextlib.suppress(RuntimeError):  # the session was closed
-                self.call_soon_threadsafe(self._begin, held)
+                self._begin(held)
+
+    def _is_at_rest(self) -> bool:
+        """Return True if the calling thread has borrowed the loop, and does not see it running."""
+        return threading.get_ident() in self._held and asyncio._get_running_loop() is not self
+
+    def is_running(self) -> bool:
+        """See :meth:`asyncio.loop.is_running`."""
+        return not self._is_at_rest() and super().is_running()
+
+    def _run_until_complete(self, future: Any) -> Any:
+        """Run the future in the thread of the loop, and wait for it."""
+        run = current.get()
+        is_nested = hasattr(asyncio, "_nest_patched") and threading.get_ident() in self._held
+        if run is None or not (is_nested or self._is_at_rest()):
+            return type(self).run_until_complete(self, future)
+        if asyncio._get_running_loop() not in (None, self):
+            raise RuntimeError("Cannot run the event loop while another loop is running")
+        task = asyncio.ensure_future(future, loop=self)
+        news = threading.Lock()  # released when the task has ended
+        news.acquire()
+        task.add_done_callback(lambda _: news.release())
+        held = self._held[threading.get_ident()]
+        self._begin(held[:])
+        held.clear()
+        try:
+            run.wait(task.done, news)
+        except BaseException:
+            self.call_soon_threadsafe(task.cancel)
+            if asyncio.current_task(self) is task:
+                raise_in(self._thread_id, KeyboardInterrupt)  # type: ignore[attr-defined]  # of BaseEventLoop
+            raise
+        return task.result()
+
+    def _run_forever(self) -> None:
+        """Let the code wait until something stops the loop."""
+        if not self._is_at_rest():
+            type(self).run_forever(self)
+            return
+        stopped = self.create_future()
+        self._stops.append(stopped)
+        try:
+            self.run_until_complete(stopped)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._stops[:] = [stop for stop in self._stops if stop is not stopped]
+
+    def stop(self) -> None:
+        """See :meth:`asyncio.loop.stop`. The thread of the loop runs it again."""
+        for stop in list(self._stops):
+            self.call_soon_threadsafe(stop.cancel)
+        super().stop()
+
+    def close(self) -> None:
+        """Close the loop, unless it is only borrowed: other code still uses it."""
+        if not self._is_at_rest():
+            super().close()
 
     def call_soon(  # type: ignore[override]  # typeshed's has a TypeVarTuple, which Python 3.9 lacks
         self, callback: Callable[..., Any], *args: Any, context: Any = None
@@ -120,12 +186,25 @@ class UserLoop(_Loop):
         return timer
 
     def _begin(self, held: list[asyncio.Handle]) -> None:
+        if held:
+            self.call_soon_threadsafe(self._schedule, held)
+
+    def _schedule(self, held: list[asyncio.Handle]) -> None:
         for handle in held:
             if isinstance(handle, asyncio.TimerHandle):
                 heapq.heappush(self._scheduled, handle)  # type: ignore[attr-defined]
                 handle._scheduled = True  # type: ignore[attr-defined]
             else:
                 self._ready.append(handle)  # type: ignore[attr-defined]
+
+
+def new_user_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop that can be lent to code, or one of another kind, such as uvloop, if that is in use."""
+    loop = asyncio.new_event_loop()
+    if type(loop) is not _Loop:
+        return loop
+    loop.close()
+    return UserLoop()
 
 
 class LoopThread:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import ctypes
 import functools
 import os
-import sys
 import threading
 from dataclasses import replace
 from typing import Callable, Optional
@@ -19,10 +17,11 @@ from .flow import SLOW_TICK
 from .formats import Bundle, describe, ending_message
 from .interpreter import Interpreter, Program
 from .loop import LoopThread, UserLoop
+from .raising import raise_in, take_pending
 from .run import Run
 from .standard_streams import bound, unbind
 
-__all__ = ("PythonRunner", "emit_bundle", "end_of", "failed", "raise_in")
+__all__ = ("PythonRunner", "emit_bundle", "end_of", "failed")
 
 _INTERRUPT_GRACE = 1.0  # seconds after which interrupted code is abandoned
 _KILL_GRACE = 0.1  # seconds after which killed code is abandoned
@@ -65,7 +64,7 @@ class PythonRunner:
         # The thread in which an interrupt is raised; None while it would hit the compiler.
         self._thread: Optional[int] = None
         self._loop: Optional[LoopThread] = None
-        self._shown: Optional[asyncio.AbstractEventLoop] = None  # to code that does not await
+        self._lent: Optional[asyncio.AbstractEventLoop] = None  # to code that does not await
         self._task: Optional[asyncio.Task[None]] = None
         self._interrupted = False  # an interrupt was sent: code that has not begun must not begin
         self._task_done = False  # the task has run the code: an interrupt would hit other code
@@ -81,8 +80,7 @@ class PythonRunner:
     def start(self, run: Run) -> None:
         """Start the thread of the code."""
         self._run = run
-        if self._shows_loop:
-            self._shown = self._user_loop().loop
+        self._lent = self._user_loop().loop
         thread = threading.Thread(target=self._main, name=f"execution {run.id}", daemon=True)
         # An empty context: an execution that is started by another one is not part of that one.
         contextvars.Context().run(thread.start)
@@ -174,7 +172,7 @@ class PythonRunner:
                 run.finished(complete)
                 while not self._ended:
                     self._end_known.acquire()
-                _take_pending()
+                take_pending()
                 return
             except KeyboardInterrupt:
                 continue
@@ -188,7 +186,8 @@ class PythonRunner:
             self._thread = threading.get_ident()
             if self._interrupted:  # before there was code to interrupt
                 raise KeyboardInterrupt
-            with self._shown.shown() if isinstance(self._shown, UserLoop) else contextlib.nullcontext():
+            loop, running = self._lent, self._shows_loop
+            with loop.lent(running=running) if isinstance(loop, UserLoop) else contextlib.nullcontext():
                 self._interpreter.run(program, functools.partial(emit_bundle, run))
         except BaseException as exc:
             return self._failed(run, exc)
@@ -269,35 +268,3 @@ def end_of(exc: BaseException) -> CompleteMessage:
     if isinstance(exc, KeyboardInterrupt):
         return CompleteMessage(status="interrupted", error=error)
     return CompleteMessage(status="error", error=error)
-
-
-def raise_in(thread: int, exception: type[BaseException]) -> None:
-    """Raise ``exception`` in another thread, at its next Python instruction.
-
-    Before Python 3.13, all threads share one flag for pending exceptions. It is cleared when any thread takes
-    an exception, and set again when a thread that has one gets the GIL. A blocked thread would leave it set,
-    and CPython 3.11 then never gets past a traced instruction, in any thread. So the calling thread gets and
-    takes an exception too, which clears the flag.
-    """
-    threads = [ctypes.c_ulong(thread)]
-    exceptions = [ctypes.py_object(exception)]
-    if sys.version_info < (3, 13):
-        threads.append(ctypes.c_ulong(threading.get_ident()))
-        exceptions.append(ctypes.py_object(_Taken))
-    set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    try:
-        # A single call into C code sets both, since this thread may be traced too.
-        list(map(set_exception, threads, exceptions))
-        _take_pending()
-    except _Taken:
-        pass
-
-
-def _take_pending() -> None:
-    """Let the interpreter raise a pending exception of this thread, as it does at each backward jump."""
-    for _ in range(2):
-        pass
-
-
-class _Taken(BaseException):
-    """Raised and caught by :func:`raise_in`."""

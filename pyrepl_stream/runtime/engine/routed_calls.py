@@ -9,6 +9,7 @@ import functools
 import logging
 import sys
 import threading
+from types import TracebackType
 from typing import Any, Callable, Optional
 
 from ..messages import LogMessage, StreamType
@@ -69,7 +70,9 @@ def _run_thread(run: Run, thread: threading.Thread, target: Callable[[], None]) 
             try:
                 target()
             except BaseException as exc:  # here, since the output of a hook is the execution's, too
-                exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+                own, caller = exc.__traceback__, sys._getframe(1)  # the caller is a method of Thread
+                following = own and own.tb_next
+                exc.__traceback__ = TracebackType(following, caller, caller.f_lasti, caller.f_lineno)
                 thread._invoke_excepthook(thread)  # type: ignore[attr-defined]  # private; exists since 3.8
     finally:
         run.end_use(thread)

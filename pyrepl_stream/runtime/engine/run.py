@@ -122,7 +122,8 @@ class Run:
         self._timers: list[asyncio.TimerHandle] = []
         self._reader_timer: Optional[asyncio.TimerHandle] = None
         self._wakers: list[Callable[[], None]] = []
-        # One for each thread waiting for input. An interrupt cannot leave a plain lock in an invalid state.
+        # One for each thread that waits for input or a loop. An interrupt cannot leave a plain lock in an
+        # invalid state.
         self._waiting: list[threading.Lock] = []
         self.writer.waiting = self._waiting
         self._asked: dict[str, Callable[[Optional[str]], object]] = {}
@@ -184,19 +185,27 @@ class Run:
             _release(news)
 
         news.acquire()
+        self.ask(prompt, password=password, answered=answered)
+        self.wait(lambda: bool(answers), news)
+        if answers[-1] is None:
+            raise EOFError("end of input")
+        return answers[-1]
+
+    def wait(self, is_over: Callable[[], bool], news: threading.Lock) -> None:
+        """Wait in a thread of the code until ``is_over``. ``news`` is released whenever that may be.
+
+        Raises:
+            EOFError: The session was closed.
+        """
         self._waiting.append(news)
         try:
-            self.ask(prompt, password=password, answered=answered)
-            while not answers:
+            while not is_over():
                 if self.closed:
-                    raise EOFError("the session was closed while the code waited for input")
+                    raise EOFError("the session was closed while the code waited")
                 news.acquire()
         finally:
             self._waiting.remove(news)
             self.engine.call(self.writer.tick)
-        if answers[-1] is None:
-            raise EOFError("end of input")
-        return answers[-1]
 
     def ask(
         self,

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Callable, Optional
 
 from .. import clock
-from ..engine.python import raise_in
+from ..engine.raising import raise_in
 from ..engine.run import Run
 from ..engine.streams import LineWriter
 from ..engine.writer import Writer

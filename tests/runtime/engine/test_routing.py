@@ -182,7 +182,7 @@ def test_the_output_of_the_codes_own_hook_of_threads_is_that_of_its_execution(ru
         "    print([f.name for f in traceback.extract_tb(args.exc_traceback)])\n"
         "threading.excepthook = hook\n"
         "t = threading.Thread(target=lambda: 1 / 0, name='T'); t.start(); t.join()\nthreading.excepthook = before"
-    ) == ("ZeroDivisionError T\n['run', '<lambda>']\n", "")
+    ) == ("ZeroDivisionError T\n['_bootstrap_inner', 'run', '<lambda>']\n", "")
 
 
 def test_starting_a_thread_twice_is_still_an_error(run: Run) -> None:
