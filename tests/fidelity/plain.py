@@ -40,6 +40,9 @@ def interpreter(loop: asyncio.AbstractEventLoop, cells: list[str]) -> Iterator[l
         error, lines = "", ""
         try:
             _run(loop, cell, f"<cell {number}>", module.__dict__)
+        except SystemExit as end:  # the interpreter would print this, and end
+            if end.code is not None and not isinstance(end.code, int):
+                sys.stderr.write(f"{end.code}\n")
         except BaseException as exception:
             error, lines = _described(exception)
         sys.stdout.flush()

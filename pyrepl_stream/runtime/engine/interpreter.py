@@ -19,7 +19,7 @@ from typing import Any, Callable, NoReturn, Optional, Union
 
 from ..messages import ErrorMessage
 from . import main_module
-from .formats import Bundle, ending_message, mime_bundle
+from .formats import Bundle, describe, ending_message, mime_bundle
 
 __all__ = ("Program", "Interpreter", "leave")
 
@@ -155,7 +155,10 @@ class Interpreter:
             self.namespace["_"] = value
 
     def error(self, exc: BaseException) -> Optional[ErrorMessage]:
-        """Return the message for the exception that ended the code; None if it is not to be shown."""
+        """Return the message for the exception that ended the code; None if it has been shown."""
+        if isinstance(exc, SystemExit) and not isinstance(exc.code, int):
+            sys.stderr.write(f"{describe(exc)[1]}\n")  # as the interpreter does
+            return None
         return ending_message(exc)
 
 

@@ -323,6 +323,13 @@ def test_a_keyboard_interrupt_that_code_raises_is_interrupted(run: Run) -> None:
 # -- exits --------------------------------------------------------------------------------------
 
 
+def test_the_message_of_an_exit_is_printed_as_by_the_interpreter(run: Run) -> None:
+    outcome = run("import sys\nsys.exit('no config file')")
+    assert outcome.stderr == "no config file\n"
+    assert outcome.error == "SystemExit: no config file"
+    assert (outcome.error.printed, outcome.error.traceback, outcome.exit_code) == (True, (), 1)
+
+
 @pytest.mark.parametrize(
     "code", ["exit()", "quit()", "exit(0)", "raise SystemExit", "import sys; sys.exit(0)"]
 )
