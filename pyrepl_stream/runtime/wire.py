@@ -90,6 +90,8 @@ def _record(message: Message) -> dict[str, Any]:
             record["base64"] = base64.b64encode(value).decode("ascii")
         elif value != "" or name != "source":
             record[name] = value
+    if not record.get("first", 1):  # a gap that stands only for its own number
+        del record["first"]
     for name, value in message.extra.items():
         record.setdefault(name, value)
     return record
@@ -140,8 +142,6 @@ def unnumbered(message: Message) -> bytes:
     """Return a message as JSON without its number, for :func:`numbered`. Raises as :func:`encode` does."""
     record = _record(message)
     del record["execution_id"], record["sequence"]
-    if not record.get("first", 1):  # a gap that stands only for its own number
-        del record["first"]
     return _bounded(message, record).encode("ascii")
 
 

@@ -56,7 +56,8 @@ MESSAGES: tuple[Message, ...] = (
     EventMessage("a", 7, name="n", data={"x": None}),
     InputRequestMessage("a", 8, prompt="? "),
     GapMessage("a", 10, first=9, bytes=7),
-    CompleteMessage("a", 11, success=True, status="ok"),
+    GapMessage("a", 11, bytes=None),
+    CompleteMessage("a", 12, success=True, status="ok"),
 )
 LONG = (OutputMessage("a", 1, data="x" * (1 << 20)), *MESSAGES[1:])
 VALUES = re.compile(rb'(?<=":)("[^"\\]*"|-?[0-9.]+|true|false|null|\{\}|\[\])')

@@ -141,6 +141,11 @@ def test_a_gap_without_a_number_stands_for_itself() -> None:
     assert (gap.span_start, gap.sequence) == (9, 9)
 
 
+def test_a_gap_that_stands_for_its_own_number_can_be_sent_on() -> None:
+    line = numbered(unnumbered(GapMessage(bytes=3, reason="why")), "e", 9)
+    assert decode(encode(decode(line))) == decode(line)
+
+
 @given(st.binary(max_size=500), st.sampled_from(StreamType))
 @example(b"\xff\xfe", StreamType.STDOUT)
 @example(b"", StreamType.STDERR)
