@@ -1,4 +1,4 @@
-"""CPU time of processes that wait: hosts, workers, guards and an attached client, over a minute."""
+"""CPU time of processes that wait: hosts, workers and an attached client, over a minute."""
 
 from __future__ import annotations
 
@@ -52,13 +52,14 @@ def run() -> Iterator[Table]:
 
 
 def _processes(session: str, how: str) -> dict[str, int]:
-    """Return the pids of a session's host and of the processes that it has started."""
+    """Return the pids of a session's host and of its worker."""
     host = host_pid(SessionPaths(session))
     assert host is not None
     found = {f"host {how}": host}
     for child in Path(f"/proc/{host}/task/{host}/children").read_text().split():
         words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-        found[f"{'worker' if b'worker' in words else 'guard'} {how}"] = int(child)
+        if b"worker" in words:
+            found[f"worker {how}"] = int(child)
     return found
 
 

@@ -15,7 +15,7 @@ __all__ = ("Subscribe", "wait_async", "wait_sync")
 
 # Seconds for each turn of waiting. A signal that arrives just before the main thread waits does not wake it,
 # nor does a signal that the system delivers to another thread. The main thread handles it after the turn.
-_TURN = 0.1
+_TURN = 0.25
 
 Subscribe = Callable[[Callable[[], None]], None]
 """A function that takes a callback, and calls it once, from any thread, when an event happens."""

@@ -367,8 +367,8 @@ class HostedExecution:
             wake()
 
     def close(self) -> SpoolStatus:
-        """Close the record; return its status."""
-        self._spool.close()
+        """Close the record; return its status, which :func:`sync_status` has yet to flush to the disk."""
+        self._spool.close(sync=False)
         self.wake()
         return self._spool.status
 

@@ -27,6 +27,9 @@ __all__ = ("Host",)
 
 _PAUSE = 0.2  # seconds to the next attempt to accept a client, after file descriptors ran out
 _SETTLE = 0.05  # seconds between the end of an execution and the closing of its record
+_SYNC = (
+    1.0  # seconds from then until records are synced: all that were closed meanwhile, for the price of one
+)
 _DAY = 86400.0  # seconds
 _LINGER = 2.0  # maximum seconds to wait for clients to read the remaining data, and then the closing notice
 _POLL = 0.01  # seconds between two checks of the connections
@@ -56,6 +59,7 @@ class Host:
         self._connections: set[ClientConnection] = set()
         self._idle_timer: Optional[Timer] = None
         self._forget = False
+        self._syncs = False  # a timer for `_sync` is running
         self._handlers = OperationHandlers(
             options, self._store, self._scheduler, self._loop, self._begin_close
         )
@@ -140,7 +144,17 @@ class Host:
 
     def _on_ended(self, execution: HostedExecution) -> None:
         # Delayed, so that readers get `complete` before the record's closing keeps the disk busy.
-        self._loop.call_later(_SETTLE, self._store.settle, execution)
+        self._loop.call_later(_SETTLE, self._settle, execution)
+
+    def _settle(self, execution: HostedExecution) -> None:
+        self._store.settle(execution)
+        if not self._syncs:
+            self._syncs = True
+            self._loop.call_later(_SYNC, self._sync)
+
+    def _sync(self) -> None:
+        self._syncs = False
+        self._store.sync()
 
     def _remove_old_records(self) -> None:
         # Once a day by the monotonic clock: the time of day may be wrong when the host starts.

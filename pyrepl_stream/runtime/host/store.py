@@ -13,11 +13,11 @@ from typing import Callable, Optional
 
 from ..engine.summary_line import summary_line
 from ..errors import ProtocolError, PyreplStreamError, UnknownExecutionError, UsageError
-from ..journal.disk import read_own
+from ..journal.disk import Disk, read_own
 from ..journal.spool.reader import is_closed, read_status
 from ..journal.spool.repair import mark_lost, remove_leftovers, remove_spool
 from ..journal.spool.status import SpoolStatus, unreadable_status
-from ..journal.spool.writer import Spool
+from ..journal.spool.writer import Spool, sync_status
 from ..protocol.requests import Request
 from .cleanup import end_left_over, forget_session
 from .execution import HostedExecution, ReadableExecution, StoredExecution
@@ -46,6 +46,7 @@ class Store:
         self._records = itertools.count(1)
         self._known: dict[str, Optional[ReadableExecution]] = {}  # None: the record has not been read yet
         self._old: set[str] = set()  # the records that were too old at the last call of `forget_old`
+        self._unsynced: list[str] = []  # directories of records whose final status may not be on the disk
         self._directory = paths.directory
         remove_leftovers(self._directory)
         end_left_over(self._directory)
@@ -151,12 +152,20 @@ class Store:
         """Close the record of an execution that has ended, unless it is already closed or removed."""
         if self._known.get(execution.id) is execution:
             status = execution.close()
+            self._unsynced.append(self._path(execution.id))
             self._known[execution.id] = StoredExecution(self._path(execution.id), status)
 
     def settle_all(self) -> None:
         """Close the records of all executions, which have ended."""
         for execution in self.hosted():
             self.settle(execution)
+        self.sync()
+
+    def sync(self) -> None:
+        """Flush the statuses of the records that were closed since the last call to the disk."""
+        for directory in self._unsynced:
+            sync_status(directory, Disk())
+        self._unsynced.clear()
 
     def forget(self, execution_id: str) -> None:
         """Remove the record of an execution that has ended."""

@@ -231,8 +231,12 @@ class Spool(SpoolRecord):
         )
         self._save_status()
 
-    def close(self) -> None:
-        """Write the waiting messages and mark the spool as closed to further messages. Idempotent."""
+    def close(self, *, sync: bool = True) -> None:
+        """Write the waiting messages and mark the spool as closed to further messages. Idempotent.
+
+        Args:
+            sync: Flush the final status to the disk; else the caller calls :func:`sync_status` later.
+        """
         if self.closed:
             return
         if self._waiting:
@@ -242,8 +246,8 @@ class Spool(SpoolRecord):
         if self._status_due:
             self._save_status()
         self._file.close()
-        with suppress(OSError, InsecurePathError), closing(open_own(self.path(STATUS))) as descriptor:
-            self._disk.sync(descriptor)
+        if sync:
+            sync_status(self.directory, self._disk)
         for name in (_END, STATUS + ".reserve", TRIM + ".reserve"):
             self._disk.discard(self.path(name))
         with suppress(OSError):  # readers in other processes notice that the host has ended
@@ -411,7 +415,7 @@ class Spool(SpoolRecord):
         path, data = self.path(STATUS), dump_status(self.status)
         self._status_due = True  # until it is stored, readers find the end in the segments
         # A new file if there is room, because cutting the reserve to size can take milliseconds. It is not
-        # synced here, because readers wait for it; `close` syncs it.
+        # synced here, because readers wait for it.
         for name in (".new", ".reserve"):
             with suppress(OSError):
                 self._disk.replace_file(path, path + name, data, sync=False)
@@ -457,3 +461,12 @@ class Spool(SpoolRecord):
     def _reserve_trim(self) -> None:
         with suppress(OSError):  # without the reserve, the next trim needs free space
             self._disk.reserve_file(self.path(TRIM) + ".reserve", _TRIM_SIZE)
+
+
+def sync_status(directory: str, disk: Disk) -> None:
+    """Flush the status of a spool to the disk, if it is still there."""
+    with (
+        suppress(OSError, InsecurePathError),
+        closing(open_own(os.path.join(directory, STATUS))) as descriptor,
+    ):
+        disk.sync(descriptor)
