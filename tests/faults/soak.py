@@ -46,6 +46,7 @@ from pyrepl_stream.testing import BadNetwork
 WRITERS = {StreamType.STDOUT: ("a", "b", "child"), StreamType.STDERR: ("c",)}
 RETENTION = 1 << 20  # bytes kept of an execution whose output is limited
 JUMPS = (-400 * 86400, -20 * 86400, -7200, 0, 7200, 20 * 86400)  # seconds by which the clock is ahead
+FAULTS_OF_ROUND = 25
 DEADLINE = 120.0  # seconds after which an execution that has not ended is a violation
 
 # Three threads and a child process write lines. "begin" and "end" are appended to a file that no fault affects.
@@ -431,7 +432,7 @@ def soak(seconds: float, seed: int, rounds: int | None = None) -> tuple[Counter[
     with isolated() as root, small_disk(root / "state"), moving_clock(root):
         while time.monotonic() < end and (rounds is None or number < rounds):
             choose = random.Random(f"{seed}/{number}")
-            new = play(root, f"round{number}", choose, 12, done)
+            new = play(root, f"round{number}", choose, FAULTS_OF_ROUND, done)
             found += new
             number += 1
             for text in new:

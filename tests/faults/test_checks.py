@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from faults.checks import Job, violations
-from faults.soak import soak
+from faults.soak import FAULTS_OF_ROUND, soak
 
 from pyrepl_stream import CompleteMessage, GapMessage, Message, OutputMessage, StreamType
 
@@ -199,4 +199,4 @@ def test_rounds_of_random_faults_have_no_violation(rounds: Callable[[int, int], 
         seconds=float("inf"), seed=random.SystemRandom().randrange(1 << 32), rounds=rounds(2, 20)
     )
     assert found == []
-    assert done.total() == 12 * rounds(2, 20)
+    assert done.total() == FAULTS_OF_ROUND * rounds(2, 20)
