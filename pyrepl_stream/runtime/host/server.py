@@ -27,9 +27,7 @@ __all__ = ("Host",)
 
 _PAUSE = 0.2  # seconds to the next attempt to accept a client, after file descriptors ran out
 _SETTLE = 0.05  # seconds between the end of an execution and the closing of its record
-_SYNC = (
-    1.0  # seconds from then until records are synced: all that were closed meanwhile, for the price of one
-)
+_SYNC = 1.0  # seconds from then until all records that were closed meanwhile are flushed to the disk
 _DAY = 86400.0  # seconds
 _LINGER = 2.0  # maximum seconds to wait for clients to read the remaining data, and then the closing notice
 _POLL = 0.01  # seconds between two checks of the connections
