@@ -120,27 +120,27 @@ class ShellInterpreter(Interpreter):
 
     def run(self, program: Program, emit: Callable[[Bundle], None]) -> None:
         """Run a cell, and show its values."""
-        running = self.run_async(program, emit)
-        try:
-            running.send(None)
-        except StopIteration:
-            return
-        running.close()
-        raise RuntimeError("code without `await` waited for an awaitable")
+        assert isinstance(program, _Cell)
+        with self._traps(), _Display(self._shell, self._notebook, program, emit):
+            for statement in program.statements:
+                if self._run_statement(program, *statement) is not None:
+                    raise RuntimeError("code without `await` waited for an awaitable")
 
     async def run_async(self, program: Program, emit: Callable[[Bundle], None]) -> None:
         """Run a cell that awaits. See :meth:`run`."""
         assert isinstance(program, _Cell)
-        display = _Display(self._shell, self._notebook, program, emit)
-        with self._traps(), display:
-            for statement, is_shown in program.statements:
-                tree = ast.Interactive([statement]) if is_shown else ast.Module([statement], [])
-                code = self.compile_tree(tree, program.filename, "single" if is_shown else "exec")
-                value = eval(code, self.namespace)
-                if code.co_flags & inspect.CO_COROUTINE:
-                    await value
-        if display.errors:
-            raise display.errors[0]
+        with self._traps(), _Display(self._shell, self._notebook, program, emit):
+            for statement in program.statements:
+                running = self._run_statement(program, *statement)
+                if running is not None:
+                    await running
+
+    def _run_statement(self, cell: _Cell, statement: ast.stmt, is_shown: bool) -> Any:
+        """Run a statement; return the coroutine of one that awaits."""
+        tree = ast.Interactive([statement]) if is_shown else ast.Module([statement], [])
+        code = self.compile_tree(tree, cell.filename, "single" if is_shown else "exec")
+        value = eval(code, self.namespace)
+        return value if code.co_flags & inspect.CO_COROUTINE else None
 
     @contextmanager
     def _traps(self) -> Iterator[None]:
@@ -206,8 +206,10 @@ class _Display:
     def __enter__(self) -> None:
         self._token = _display.set(self)
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, exc: object, trace: object) -> None:
         _display.reset(self._token)
+        if exc is None and self.errors:
+            raise self.errors[0]
 
     def check_for_underscore(self) -> None:
         type(self._hook).check_for_underscore(self._hook)

@@ -500,7 +500,6 @@ ROUTED = (
     (sys, "stdout"),
     (sys, "stderr"),
     (threading.Thread, "start"),
-    (threading, "excepthook"),
     (concurrent.futures.ThreadPoolExecutor, "submit"),
     (asyncio.BaseEventLoop, "run_forever"),
     (logging.StreamHandler, "emit"),

@@ -14,7 +14,6 @@ from typing import Any, Callable, Optional
 
 from ..messages import LogMessage, StreamType
 from .context import current
-from .formats import error_message
 from .loop import hidden_loop
 from .replacements import MISSING
 from .run import Run
@@ -22,7 +21,6 @@ from .standard_streams import bound, is_standard, resolve_each_write
 
 __all__ = (
     "thread_start",
-    "excepthook",
     "submit",
     "pool_call",
     "run_forever",
@@ -76,27 +74,6 @@ def _run_thread(run: Run, thread: threading.Thread, target: Callable[[], None]) 
                 thread._invoke_excepthook(thread)  # type: ignore[attr-defined]  # private; exists since 3.8
     finally:
         run.end_use(thread)
-
-
-def excepthook(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Write the traceback of a thread of an execution with the source lines of cells.
-
-    The default hook is C code that does not find them.
-    """
-
-    @functools.wraps(original)
-    def hook(args: Any) -> Any:
-        run = current.get()
-        if run is None or original is not _DEFAULT_EXCEPTHOOK or not isinstance(args.exc_value, Exception):
-            return original(args)
-        lines = error_message(args.exc_value).traceback
-        run.stderr.write("\n".join((f"Exception in thread {args.thread.name}:", *lines, "")))
-        return None
-
-    return hook
-
-
-_DEFAULT_EXCEPTHOOK = getattr(threading, "__excepthook__", threading.excepthook)  # not in Python 3.9
 
 
 def submit(original: Callable[..., Any]) -> Callable[..., Any]:

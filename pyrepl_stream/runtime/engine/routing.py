@@ -184,7 +184,6 @@ _RUNNERS = (asyncio.Runner,) if sys.version_info >= (3, 11) else ()
 _REPLACEMENTS: tuple[_Replacement, ...] = (
     *_STREAMS,
     (threading.Thread, "start", functools.partial(routed_calls.thread_start, route_pools=_route_pools)),
-    (threading, "excepthook", routed_calls.excepthook),
     (concurrent.futures.ThreadPoolExecutor, "submit", routed_calls.submit),
     (asyncio.BaseEventLoop, "run_forever", routed_calls.run_forever),
     (asyncio, "run", routed_calls.without_loop),
