@@ -54,6 +54,16 @@ _format_errors: ContextVar[list[BaseException] | None] = ContextVar("jupyter_ext
 _lock = threading.RLock()  # guards the numbers of cells, and the shell's formatter of tracebacks
 
 
+def _finish(coroutine: Any) -> None:
+    """Run a coroutine of a cell with invalid statements, which IPython runs without a loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise RuntimeError("code without a loop waited for an awaitable")
+
+
 @dataclass(frozen=True)
 class _Cell(Program):
     """A cell whose statements are compiled when they run, one by one, as IPython does."""
@@ -104,14 +114,13 @@ class ShellInterpreter(Interpreter):
                     shell.history_manager.store_inputs(number, transformed, code)
         if not self._is_own:
             replace_input(shell, code, transformed)
+        self.allows_await = shell.autoawait
         filename = shell.compile.cache(transformed, number, raw_code=code)
         tree = shell.transform_ast(self.compile_tree(transformed, filename, "exec", ast.PyCF_ONLY_AST))
         statements = _statements(tree.body, shell.ast_node_interactivity)
         return _Cell([], None, statements, transformed, filename, number, self._awaits(tree, filename))
 
     def _awaits(self, tree: ast.Module, filename: str) -> bool:
-        if not self._shell.autoawait:
-            return False
         try:
             code = self.compile_tree(tree, filename, "exec")
         except (SyntaxError, ValueError):  # raised again by the statement, when those before it have run
@@ -123,8 +132,9 @@ class ShellInterpreter(Interpreter):
         assert isinstance(program, _Cell)
         with self._traps(), _Display(self._shell, self._notebook, program, emit):
             for statement in program.statements:
-                if self._run_statement(program, *statement) is not None:
-                    raise RuntimeError("code without `await` waited for an awaitable")
+                running = self._run_statement(program, *statement)
+                if running is not None:
+                    _finish(running)
 
     async def run_async(self, program: Program, emit: Callable[[Bundle], None]) -> None:
         """Run a cell that awaits. See :meth:`run`."""
@@ -159,6 +169,8 @@ class ShellInterpreter(Interpreter):
         Return None if the shell shows it in another way, or not at all.
         """
         exc = exc.with_traceback(_user_traceback(exc.__traceback__))
+        if exc.__traceback__ is None and isinstance(exc.__cause__, StopIteration):
+            return self.error(exc.__cause__)  # `run_async` has made another error of it
         self.failure = exc
         if isinstance(exc, bdb.BdbQuit):
             return None

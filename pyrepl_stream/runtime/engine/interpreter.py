@@ -53,7 +53,10 @@ class Interpreter:
         namespace: The global names of the code.
         main: The namespace if it is to be the module ``__main__`` for its code; None if it is that of another
             module.
+        allows_await: Code may await at its top level.
     """
+
+    allows_await = True
 
     def __init__(self, namespace: Optional[MutableMapping[str, Any]] = None, *, own: bool = False) -> None:
         """``own`` adds ``exit`` and ``quit`` to ``namespace`` and binds ``_``, as without a namespace."""
@@ -100,7 +103,9 @@ class Interpreter:
 
     def compile_tree(self, source: Union[str, ast.AST], filename: str, mode: str, flags: int = 0) -> Any:
         """Call ``compile``. A ``from __future__ import`` counts for later calls too."""
-        compiled = _compile(source, filename, mode, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._features | flags)
+        if self.allows_await:
+            flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        compiled = _compile(source, filename, mode, self._features | flags)
         if isinstance(compiled, CodeType):
             self._features |= sum(feature for feature in _FEATURES if compiled.co_flags & feature)
         return compiled
