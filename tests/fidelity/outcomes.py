@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -64,13 +65,18 @@ CASES = tuple(_cases())
 
 
 def differences(target: str) -> dict[str, str]:
-    """Return the cases that are known to differ in a target, each with the key of its reason."""
+    """Return the cases that are known to differ in a target, each with the key of the reason.
+
+    A line that ends with a version of Python, such as ``[3.12]``, is for this version and later ones.
+    """
     found, reason = {}, ""
     for line in (_HERE / "differences" / f"{target}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
             reason = line[2:]
-        else:
-            found[line] = reason
+            continue
+        case, _, since = line.removesuffix("]").partition(" [3.")
+        if sys.version_info[1] >= int(since or 0):
+            found[case] = reason
     return found
 
 
@@ -81,7 +87,7 @@ _VARIES = (
     (r"In\[\d+\]|\[\d+\]:|In \[\d+\]", "In[n]"),
     (r"ipykernel_\d+[/\\]\d+\.py", "ipykernel_n/n.py"),
     (r"<cell \w+>", "<cell>"),
-    (r"\b[\d.e+]+ (ns|µs|μs|us|ms|s|seconds)\b", "t"),
+    (r"\b[\d.e+]+ ?(ns|µs|μs|us|ms|s|seconds)\b", "t"),
     (r"(?m)^.*ResourceWarning.*\n.*\n.*\n", ""),
     # When garbage is collected.
     (r"(?m)^.*RuntimeWarning: coroutine .*\n(  .*\n)?(RuntimeWarning: Enable .*\n)?", ""),
