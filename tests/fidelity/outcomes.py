@@ -74,8 +74,8 @@ def differences(target: str) -> dict[str, str]:
         if line.startswith("# "):
             reason = line[2:]
             continue
-        case, _, since = line.removesuffix("]").partition(" [3.")
-        if sys.version_info[1] >= int(since or 0):
+        case, _, since = line.partition(" [3.")
+        if sys.version_info[1] >= int(since.removesuffix("]") or 0):
             found[case] = reason
     return found
 
