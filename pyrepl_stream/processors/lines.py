@@ -18,8 +18,7 @@ from .text import TextProcessor, beginning
 __all__ = ("LineProcessor", "Lines", "LinesState")
 
 # A carriage return ends a line that is redrawn; together with a line feed it is one line end.
-split_lines = re.compile(r"[^\r\n]*(?:\n|\r\n?)|[^\r\n]+").findall
-"""Return the lines of a text, each with its end."""
+_split = re.compile(r"[^\r\n]*(?:\n|\r\n?)|[^\r\n]+").findall
 
 
 @dataclass
@@ -77,22 +76,24 @@ class LineProcessor(TextProcessor[LinesState]):
         messages: list[Message] = []
         if state.returned and data[:1] not in ("\n", ""):
             messages += self._end(state, message)  # the carriage return ended the line
-        lines = split_lines(data)
+        lines = _split(data)
+        rest = lines.pop() if lines and not lines[-1].endswith("\n") else ""
+        short = self._max_line_bytes // 4  # characters: UTF-8 uses up to 4 bytes for each
+        begun = bool(state)
         whole: list[str] = []
-        for number, line in enumerate(lines, 1):
-            ended = number < len(lines) or line.endswith("\n")
-            # UTF-8 uses up to 4 bytes per character.
-            if ended and not state and len(line) <= self._max_line_bytes // 4:
+        for line in lines:
+            if len(line) <= short and not begun:
                 whole.append(line)
                 continue
             messages += self._process(whole, message)
-            whole = []
             messages += self._add(state, message, line)
-            if ended:
-                messages += self._end(state, message)
-            else:
-                state.returned = line.endswith("\r")
-        return [*messages, *self._process(whole, message)]
+            messages += self._end(state, message)
+            begun, whole = False, []
+        messages += self._process(whole, message)
+        if rest:
+            messages += self._add(state, message, rest)
+            state.returned = rest.endswith("\r")
+        return messages
 
     def _release(self, state: LinesState, last: OutputMessage, because: Message) -> Iterable[Message]:
         return self._end(state, last)
@@ -191,7 +192,7 @@ class _EachLine:
         elif not isinstance(message, OutputMessage) or isinstance(message.data, bytes):
             yield message
         else:
-            for line in split_lines(message.data):
+            for line in _split(message.data):
                 yield from self._line(line, message)
 
     def _line(self, line: str, message: OutputMessage) -> list[Message]:

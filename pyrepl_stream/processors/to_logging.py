@@ -16,7 +16,7 @@ from ..runtime.messages import (
     OutputMessage,
     StreamType,
 )
-from .lines import WholeLines, split_lines
+from .lines import WholeLines
 from .sink import Sink
 from .strip_ansi import stripped
 
@@ -64,9 +64,8 @@ class ToLogging(Sink):
 
     def _records(self, message: Message) -> Iterable[tuple[int, str]]:
         if isinstance(message, OutputMessage):
-            for line in split_lines(message.text):
-                shown = "" if line.endswith("\r") else stripped(line.rstrip("\r\n"))
-                if shown:
+            for line in message.text.replace("\r\n", "\n").split("\n"):
+                if shown := stripped(line.rpartition("\r")[2]):
                     yield self._levels[message.stream], shown
         elif isinstance(message, LogMessage):
             level = logging.getLevelNamesMapping().get(message.level, logging.INFO)

@@ -87,7 +87,7 @@ class Page:
 
     def content(self, number: int) -> Content:
         """Return a row in its kept form. Raises :class:`IndexError` if the row is not kept."""
-        if not self.first <= number < self.end:
+        if not self.first <= number < self._base + len(self._rows):
             raise IndexError(f"row {number} is not one of {self.first} to {self.end - 1}")
         return self._rows[number - self._base]
 
@@ -141,14 +141,15 @@ class Page:
         if own:
             self.own_end += by
         end = self.end
-        if start < end - max(by, 0):  # rows follow the change
+        if start < end and start + by < end:  # rows follow the change
             for shift in self._shifts:
                 shift(start, by)
         if start < self._highest:
             self.changed.update(range(start, min(end, self._highest)))
             if end < self._highest:
                 self.changed.difference_update(range(end, self._highest))
-        self._highest = max(self._highest, end)
+        if end > self._highest:
+            self._highest = end
 
     def surplus(self, count: int) -> int:
         """Return how many of ``count`` new rows would leave at once; 0 if ``retire`` has to receive them."""

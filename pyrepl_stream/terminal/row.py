@@ -51,7 +51,7 @@ class Row:
         """Return a row of texts, each with its style."""
         text = "".join(texts)
         row = cls(text, source=source)
-        if isinstance(row._cells, list) or not len(row._cells) == len(text) <= LONGEST_ROW:
+        if row._cells is not text or len(text) > LONGEST_ROW:  # a column may not be one character
             row = cls(source=source)
             column = 0
             for text, style in zip(texts, styles, strict=True):
@@ -59,9 +59,9 @@ class Row:
         elif len(styles) > 1 or styles[0] is not PLAIN:
             known = {PLAIN: "\0"}
             looks = ""
-            for style, text in zip(styles, texts, strict=True):
+            for place, style in enumerate(styles):
                 look = "\0" if style is PLAIN else known.setdefault(style, chr(len(known)))
-                looks += look * len(text)
+                looks += look * len(texts[place])
             if len(known) > 1:
                 row._styles, row._looks = known, looks
         return row

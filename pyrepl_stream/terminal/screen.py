@@ -19,11 +19,13 @@ from .widths import joins, mended
 __all__ = ("Screen", "Watch")
 
 # Any control character except LF, unless it begins a sequence that only changes the style.
-_OTHER = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f](?:(?<!\x1b)|(?!\[[0-9;:]{0,1024}m))")
+_OTHER = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f](?!(?<=\x1b)\[[0-9;:]{0,1024}m)")
+# The same for text whose only other control is ESC.
+_NO_STYLE = re.compile(r"\x1b(?!\[[0-9;:]{0,1024}m)")
 _SGR = re.compile(r"\x1b\[([0-9;:]{0,1024})m")
 _CONTROLS = re.compile(rf"({SEQUENCE}|[\x00-\x09\x0b-\x1f\x7f-\x9f])")
 _STYLES_AND_TABS = re.compile(rf"({SGR}|\t)")
-_SHOWN = bytes(range(0x20, 0x7F)) + b"\t\n"
+_SHOWN = bytes(range(0x20, 0x7F)) + b"\n"
 
 
 class Watch(Protocol):
@@ -159,9 +161,12 @@ class Screen:
 
     def _is_lines(self, text: str) -> bool:
         """Return True for text whose only controls are line feeds, styles, and tabs that act as blanks."""
-        if text.isascii() and not text.encode().translate(None, _SHOWN):
-            return "\t" not in text or self.terminal.pen.style is PLAIN
-        return _OTHER.search(text) is None
+        if not text.isascii():
+            return _OTHER.search(text) is None
+        controls = set(text.encode().translate(None, _SHOWN))  # several times as fast as the expression
+        if controls == {0x1B}:
+            return _NO_STYLE.search(text) is None
+        return not controls or (controls == {0x09} and self.terminal.pen.style is PLAIN)
 
     # -- lines: text whose only controls are line feeds and changes of the style -------------------
 
@@ -194,19 +199,21 @@ class Screen:
             for parameters in _SGR.findall("\n".join(lines[:missed])):
                 terminal.pen.restyle(parameters)
             del lines[:missed]
+        if "\t" in text:
+            lines = [line.expandtabs(8) for line in lines]
         styled = "\x1b" in text or terminal.pen.style is not PLAIN
         if styled or self._source or _has_long(lines, text):
             rows = [self._row(line) for line in lines]
         else:
             if " \n" in text or "\t" in text:
-                lines = [line.expandtabs(8).rstrip(" ") for line in lines]
+                lines = [line.rstrip(" ") for line in lines]
             rows = [*lines]
             if not text.isascii() and joins("".join([line for line in lines if not line.isascii()])):
                 rows = [self._row(line) if joins(line) else line for line in lines]
         terminal.append(rows, missed)
 
     def _row(self, line: str) -> Content:
-        parts = _SGR.split(line.expandtabs(8))
+        parts = _SGR.split(line)
         styles = [*accumulate(parts[1::2], after, initial=self.terminal.pen.style)]
         self.terminal.pen.style = styles[-1]
         return Row.of(parts[::2], styles, self._source).kept()

@@ -64,23 +64,15 @@ _LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]{1,4
 # -- SGR ---------------------------------------------------------------------------------------
 
 _ON = {1: "b", 2: "d", 3: "i", 4: "u", 7: "v", 8: "h", 9: "s", 21: "u"}
-_SHORT = 64  # maximum length of parameters that are likely to recur, in characters
 _OFF = {22: "bd", 23: "i", 24: "u", 27: "v", 28: "h", 29: "s"}
 
 
+@lru_cache(maxsize=2048)
 def after(style: Style, text: str) -> Style:
     """Return the style after SGR with these parameters. They do not change the link or the flag ``e``.
 
     The default style is always the object :data:`PLAIN`.
     """
-    if len(text) > _SHORT:
-        return _after(style, text)
-    if style.link:
-        return _remembered(style._replace(link=""), text)._replace(link=style.link)
-    return _remembered(style, text)
-
-
-def _after(style: Style, text: str) -> Style:
     foreground, background, flags, link = style
     for parameter in parameters(text):
         code = parameter.code
@@ -104,9 +96,6 @@ def _after(style: Style, text: str) -> Style:
             background = ""
     style = Style(foreground, background, flags, link)
     return PLAIN if style == PLAIN else style
-
-
-_remembered = lru_cache(maxsize=2048)(_after)
 
 
 def _name(colour: Colour | None) -> str:

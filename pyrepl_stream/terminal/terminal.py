@@ -40,7 +40,8 @@ class Terminal:
         self.pen = Pen()
         self.x = self.y = 0
         self._begin()
-        self._before = self._cursor()  # the primary screen's cursor while the alternate screen is on
+        # The primary screen's cursor while the alternate screen is on.
+        self._before = _Cursor(0, 0, Pen(), False)
 
     def _begin(self) -> None:
         self.inserting = False  # text pushes the rest of the row to the right
@@ -341,6 +342,8 @@ class Terminal:
         self._scroll(self.top, -count)
 
     def _scroll(self, top: int, count: int, *, keep: bool = False) -> None:
+        size = self.bottom + 1 - top
+        count = max(-size, min(count, size))
         self.window.scroll(top, self.bottom, count, self.pen.style.erasing(), keep=keep)
 
     def margins(self, top: int, bottom: int) -> None:

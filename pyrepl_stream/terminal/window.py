@@ -96,11 +96,10 @@ class Window:
 
     def lift(self, y: int) -> None:
         """Take a row off the page. It stays in the window, where it can be written to as before."""
-        if y < len(self._rows) and not self.lost(y) and not self.alternate:
-            row = self._rows[y]
-            if isinstance(row, int):
-                self._rows[y] = self.page.content(row)
-                self.page.remove(row, 1)
+        row = self._rows[y] if y < len(self._rows) else ""
+        if isinstance(row, int) and row >= self.page.first and not self.alternate:
+            self._rows[y] = self.page.content(row)
+            self.page.remove(row, 1)
 
     def land(self, y: int) -> None:
         """Put a lifted row back on the page, before the next row of this window that is on the page."""
@@ -149,8 +148,9 @@ class Window:
 
     def trim(self, start: int) -> None:
         """Remove the blank rows at the end of the page, except the rows above ``start``."""
-        end = self._next()
-        first = end
+        if len(self._rows) <= start:
+            return
+        first = end = self._next()
         while len(self._rows) > start and is_blank(self.content(len(self._rows) - 1)):
             row = self._rows[-1]
             if isinstance(row, int):
@@ -184,8 +184,9 @@ class Window:
         """Put the topmost rows out of reach of the program."""
         if count <= 0:
             return
-        self.scrolled += min(count, len(self._rows))
-        for row in self._rows[:count]:
+        released = self._rows[:count]
+        self.scrolled += len(released)
+        for row in released:
             if isinstance(row, int) and row >= self.page.first:
                 self.page.compact(row)
         del self._rows[:count]
@@ -203,10 +204,9 @@ class Window:
     def scroll(self, top: int, bottom: int, count: int, style: Style, *, keep: bool = False) -> None:
         """Move the rows ``top`` to ``bottom`` up by ``count``, or down if it is negative.
 
+        The count is not greater than the number of these rows.
         With ``keep``, rows that leave the screen at its top stay on the page.
         """
-        size = bottom + 1 - top
-        count = max(-size, min(count, size))
         keep = keep and top == 0 and not self.alternate
         if keep:
             self.make(count - 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...runtime.errors import UsageError
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: that takes 1.5 instead of 0.4 us for each line
 class Bar:
     """The state of a progress bar as one line shows it.
 

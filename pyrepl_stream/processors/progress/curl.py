@@ -77,4 +77,5 @@ def _bar(filled: str, width: int, percent: float) -> Bar | None:
     return Bar(unit="B", percentage=percent, finished=percent == 100)
 
 
-LIBRARY = BarFormat("curl", parse, hint=r"^[ 0-9]{2}[0-9] [ 0-9.]{4}|[0-9]\.[0-9]%$|[#O=-] *[#O=-]")
+_HINT = r"[0-9#O=-](?:(?<=^[ 0-9]{2}[0-9]) [ 0-9.]{4}|(?<=[0-9])\.[0-9]%$|(?<=[#O=-]) *[#O=-])"
+LIBRARY = BarFormat("curl", parse, hint=_HINT)

@@ -42,7 +42,7 @@ class TextWatch(BarWatch):
 
     def __init__(self, finder: Finder, tracker: Tracker) -> None:
         terminal = Terminal(Page(2 * _ROWS), "", _ROWS + 1, _WIDEST)
-        terminal.skip_lines(_ROWS)
+        terminal.append([""] * _ROWS, missed=0)
         terminal.window.scrolled = -_ROWS
         super().__init__(terminal, finder, tracker)
         self._escapes = Escapes()
@@ -73,6 +73,8 @@ class TextWatch(BarWatch):
             end = text.find("\n") + 1 or len(text)  # the end of the line that has begun
             self._draw(text[:end])
             text = text[end:]
+            if not text:
+                return
         # A control string may span lines: then nothing may overtake what is held of it.
         if end := 0 if self._escapes else self.plain(text):
             self._pass_lines(text[:end], text[:end])
@@ -119,11 +121,11 @@ class TextWatch(BarWatch):
     def _write(self, text: str) -> None:
         """Draw text; beyond the columns that are examined, it only moves the cursor."""
         terminal = self._terminal
-        room = max(LONGEST_LINE - terminal.x, 0)
-        if shown := text[:room]:
-            terminal.write(shown)
+        room = LONGEST_LINE - terminal.x
+        if text and room > 0:
+            terminal.write(text[:room])
         if len(text) > room:
-            terminal.x += columns(text[room:])
+            terminal.x += columns(text[max(room, 0) :])
 
     # -- events on rows ------------------------------------------------------------------------
 
@@ -267,7 +269,8 @@ class TextWatch(BarWatch):
         number = self._number()
         if self._exact:
             self._at_line = number
-            self._last = max(self._last, number)
+            if number > self._last:
+                self._last = number
         elif number > self._last:
             self._up_or_down(self._last)
             self.out.append("\n" * (number - self._last))

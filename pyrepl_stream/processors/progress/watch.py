@@ -172,7 +172,7 @@ class BarWatch:
 
     def _line(self) -> str:
         """Return the text of the drawing, or of the whole row if the drawing does not begin at its start."""
-        end = LONGEST_LINE if self._start else min(self._end, LONGEST_LINE)
+        end = LONGEST_LINE if self._start or self._end > LONGEST_LINE else self._end
         return self._terminal.window.text(self._terminal.y, end).rstrip()
 
     def _end_drawing(self) -> None:
@@ -187,7 +187,7 @@ class BarWatch:
             self._take_text()
         else:
             self._take_found(row, line, *found)
-        self._begin()
+        self._drawn = False
 
     def _take_found(self, row: int, line: str, library: BarFormat, bar: Bar, end: int) -> None:
         if end < len(line):
@@ -265,8 +265,7 @@ class BarWatch:
 
     def _hide(self) -> None:
         """Take the row off the page, because a bar is drawn on it."""
-        if not self._terminal.window.is_lifted(self._terminal.y):
-            self._lift()
+        self._lift()
         self._coloured = False
 
     def _lift(self) -> None:
@@ -312,7 +311,8 @@ class BarWatch:
         row = self.row
         if moved:
             self._came_back(row, 0)
-        self._lowest = max(self._lowest, row)
+        if row > self._lowest:
+            self._lowest = row
         self._begin()
         self._moved, self._is_plain = moved, not moved
         self._forget()
