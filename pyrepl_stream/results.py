@@ -138,7 +138,8 @@ class ExecutionResult:
         elif isinstance(message, ResultMessage):
             self.result = RichValue.of(message)
         elif isinstance(message, ErrorMessage):
-            self.error = ErrorInfo.of(message)
+            if not message.is_passing:
+                self.error = ErrorInfo.of(message)
         elif type(message) in _LISTS:
             getattr(self, _LISTS[type(message)]).append(message)
         elif isinstance(message, CompleteMessage):
@@ -148,9 +149,7 @@ class ExecutionResult:
             self.reason = message.error or ""
             if message.status == "timeout" and self.reason.startswith("timeout: "):  # not an idle command
                 self.error = _timeout_error(self.reason, self.error)
-            elif message.success:
-                self.error = None  # an error that the code has shown did not end it
-            elif message.error and (self.error is None or message.extra.get("printed")):
+            elif self.error is None and message.error:
                 name, _, value = message.error.partition(": ")
                 self.error = ErrorInfo.of(ErrorMessage(name=name, value=value))
                 self.error.printed = bool(message.extra.get("printed"))

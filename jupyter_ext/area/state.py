@@ -202,8 +202,9 @@ class AreaState(MessageHandler):
         self._say(message.source, f"[{printable(message.text)}]\n", error=True)
 
     def _on_error(self, message: pyrepl_stream.ErrorMessage) -> None:
-        self._error = printable(f"{message.name}: {message.value}" if message.value else message.name)
-        if self.options.show_errors and message.traceback:
+        if not message.is_passing:
+            self._error = printable(f"{message.name}: {message.value}" if message.value else message.name)
+        if (self.options.show_errors or message.is_passing) and message.traceback:
             self._say(message.source, "\n".join(message.traceback) + "\n", error=True)
 
     def _on_input_request(self, message: InputRequestMessage) -> None:

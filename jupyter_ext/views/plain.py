@@ -43,7 +43,6 @@ class PlainRenderer(Renderer):
         self._progress = ProgressLine()
         self._questions: dict[int, InputRequestMessage] = {}  # requests asked elsewhere, by sequence
         self._traced = False
-        self._error: ErrorMessage | None = None  # not shown: the cell raises the last one
         self._shown = 0.0
         self._stopped = False
 
@@ -112,28 +111,17 @@ class PlainRenderer(Renderer):
         self._add("stdout", f"{message.name}: {textwrap.shorten(data, _EVENT)}\n")
 
     def _on_error(self, message: ErrorMessage) -> None:
-        if self._show_errors:
+        if message.is_passing:
+            self._show_all()
+            self._publisher.error(message)
+        elif self._show_errors:
             self._traced = self._traced or bool(message.traceback)
             self._add("stderr", "\n".join(message.traceback) + "\n")
-            return
-        self._show_error()
-        self._error = message
-        if message.extra.get("is_passing"):
-            self._show_error()
 
     def _on_complete(self, message: pyrepl_stream.CompleteMessage) -> None:
         shown = self._traced or message.extra.get("printed")
         if self._show_errors and not message.success and message.error and not shown:
             self._add("stderr", f"{message.error}\n")
-        if message.success or message.extra.get("printed"):
-            self._show_error()
-
-    def _show_error(self) -> None:
-        """Show the newest error: it did not end the code, so that the cell will not raise it."""
-        error, self._error = self._error, None
-        if error is not None:
-            self._show_all()
-            self._publisher.error(error)
 
     def _add(self, stream: str, text: str) -> None:
         self._pacer.add("stdout", self._progress.clear(text))

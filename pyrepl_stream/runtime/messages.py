@@ -184,7 +184,7 @@ class ClearMessage(Message):
 
 @dataclass(frozen=True)
 class ErrorMessage(Message):
-    """The exception that ended the code.
+    """The exception that ended the code, or one that the code has shown (``%tb``).
 
     Attributes:
         name: The name of the exception's class.
@@ -197,6 +197,11 @@ class ErrorMessage(Message):
     name: str = ""
     value: str = ""
     traceback: tuple[str, ...] = ()
+
+    @property
+    def is_passing(self) -> bool:
+        """True if the code has shown the exception and gone on."""
+        return bool(self.extra.get("is_passing"))
 
 
 @dataclass(frozen=True)

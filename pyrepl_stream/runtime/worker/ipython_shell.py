@@ -17,9 +17,10 @@ import warnings
 from asyncio import CancelledError
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Optional, cast
 
 from IPython.core import page
@@ -264,10 +265,20 @@ class _Shell(InteractiveShell):
             return  # not an error: the cell succeeds
         lines = "\n".join(stb).split("\n")  # its items may have several lines
         message = ErrorMessage(name=etype.__name__, value=str(evalue), traceback=tuple(lines))
-        self.shown = evalue
         if self.displayhook.active:
             self.result_error = evalue
+        elif self._is_running():
+            run.emit(replace(message, extra={"is_passing": True}))
+            return
+        self.shown = evalue
         run.emit(message)
+
+    def _is_running(self) -> bool:
+        """Return True if code of the user called the caller."""
+        frame: Optional[FrameType] = sys._getframe()
+        while frame is not None and frame.f_globals is not self.user_ns:
+            frame = frame.f_back
+        return frame is not None
 
     def _format_exception_for_storage(self, exception: BaseException, *args: Any, **kwargs: Any) -> Any:
         """Return an error for the history of IPython 9, even if ``str`` of the exception fails."""

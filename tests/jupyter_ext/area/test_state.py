@@ -134,6 +134,12 @@ def test_a_traceback_is_shown_if_the_cell_does_not_raise_it(shown: bool) -> None
     assert state.status()["error"] == "ValueError: no"
 
 
+def test_an_error_that_the_code_shows_is_shown_and_does_not_end_it() -> None:
+    error = ErrorMessage(name="ValueError", traceback=("ValueError",), extra={"is_passing": True})
+    state = state_of([error, CompleteMessage(success=True)])
+    assert (rows(state), state.status()["error"]) == (["ValueError"], "")
+
+
 def test_the_reason_of_a_failure_without_a_traceback_is_shown() -> None:
     end = CompleteMessage(success=False, status="timeout", error="no end within 5 s")
     assert rows(state_of([end], show_errors=True)) == ["no end within 5 s"]

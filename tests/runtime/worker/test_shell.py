@@ -249,6 +249,16 @@ def test_a_value_that_cannot_be_formatted_makes_the_cell_fail(ipython: Worker, m
     assert (seen.of(ErrorMessage)[0].name, seen.complete.status) == ("ValueError", "ok")
 
 
+def test_an_error_that_the_code_shows_is_told_from_the_one_that_ends_it(ipython: Worker) -> None:
+    (ended,) = ipython.run("1/0").of(ErrorMessage)
+    seen = ipython.run("%tb")
+    (shown,) = seen.of(ErrorMessage)
+    assert (ended.is_passing, shown.is_passing, shown.name) == (False, True, "ZeroDivisionError")
+    assert seen.complete.success
+    errors = ipython.run("get_ipython().run_cell('{}[0]')\nint('x')").of(ErrorMessage)
+    assert [(error.name, error.is_passing) for error in errors] == [("KeyError", True), ("ValueError", False)]
+
+
 def test_progressbar2_redraws_one_bar_in_place(ipython: Worker) -> None:
     seen = ipython.run(
         "import progressbar\nfor i in progressbar.progressbar(range(40)): progressbar.streams.flush()"
