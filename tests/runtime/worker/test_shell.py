@@ -249,7 +249,7 @@ def test_a_value_that_cannot_be_formatted_makes_the_cell_fail(ipython: Worker, m
     assert (seen.of(ErrorMessage)[0].name, seen.complete.status) == ("ValueError", "ok")
 
 
-def test_an_error_that_the_code_shows_is_told_from_the_one_that_ends_it(ipython: Worker) -> None:
+def test_an_error_that_the_code_shows_is_not_the_one_that_ends_it(ipython: Worker) -> None:
     (ended,) = ipython.run("1/0").of(ErrorMessage)
     seen = ipython.run("%tb")
     (shown,) = seen.of(ErrorMessage)
