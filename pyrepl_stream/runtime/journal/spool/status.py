@@ -60,7 +60,7 @@ def dump_status(status: SpoolStatus) -> bytes:
     record["head"], record["label"] = status.head[:_HEAD], status.label[:_HEAD]
     record["complete"] = None if status.complete is None else json.loads(_short(status.complete))
     del record["closed"]  # the file `closed` stands for it
-    return json.dumps(record, indent=1).encode("ascii") + b"\n"
+    return json.dumps(record).encode("ascii") + b"\n"  # an indent would switch off the encoder in C
 
 
 def _short(complete: CompleteMessage) -> bytes:
