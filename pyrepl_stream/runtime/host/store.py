@@ -13,7 +13,8 @@ from typing import Callable, Optional
 
 from ..engine.summary_line import summary_line
 from ..errors import ProtocolError, PyreplStreamError, UnknownExecutionError, UsageError
-from ..journal.disk import Disk, read_own
+from ..journal.disk import read_own
+from ..journal.reserves import ReservePool
 from ..journal.spool.reader import is_closed, read_status
 from ..journal.spool.repair import mark_lost, remove_leftovers, remove_spool
 from ..journal.spool.status import SpoolStatus, unreadable_status
@@ -48,6 +49,7 @@ class Store:
         self._old: set[str] = set()  # the records that were too old at the last call of `forget_old`
         self._unsynced: list[str] = []  # directories of records whose final status may not be on the disk
         self._directory = paths.directory
+        self._disk = ReservePool(self._directory)
         remove_leftovers(self._directory)
         end_left_over(self._directory)
         with os.scandir(self._directory) as entries:
@@ -138,7 +140,12 @@ class Store:
         try:
             directory, record = self._path(request.id), {**request.as_json(), "key": key}
             spool = Spool.create(
-                directory, status, request=record, limit=self._options.retention, make_way=make_way
+                directory,
+                status,
+                request=record,
+                limit=self._options.retention,
+                disk=self._disk,
+                make_way=make_way,
             )
         except OSError as exc:
             raise PyreplStreamError(
@@ -156,15 +163,16 @@ class Store:
             self._known[execution.id] = StoredExecution(self._path(execution.id), status)
 
     def settle_all(self) -> None:
-        """Close the records of all executions, which have ended."""
+        """Close the records of all executions, which have ended; no other one begins."""
         for execution in self.hosted():
             self.settle(execution)
         self.sync()
+        self._disk.clear()
 
     def sync(self) -> None:
         """Flush the statuses of the records that were closed since the last call to the disk."""
         for directory in self._unsynced:
-            sync_status(directory, Disk())
+            sync_status(directory, self._disk)
         self._unsynced.clear()
 
     def forget(self, execution_id: str) -> None:

@@ -89,6 +89,10 @@ class Disk:
         with closing(self.open(path, CREATE)) as descriptor:
             self.reserve(descriptor, size)
 
+    def release_file(self, path: str, size: int) -> None:
+        """Remove a file that :meth:`reserve_file` made with this size, unless it has been used."""
+        self.discard(path)
+
     def replace_file(self, path: str, reserved: str, data: bytes, *, sync: bool = True) -> None:
         """Write ``data`` to ``reserved``, a file that may have blocks already, and rename it to ``path``.
 

@@ -24,6 +24,7 @@ from pyrepl_stream import (
 )
 from pyrepl_stream.runtime.errors import CursorError, InsecurePathError, ProtocolError
 from pyrepl_stream.runtime.journal.memory import NEVER_DROPPED, output_bytes
+from pyrepl_stream.runtime.journal.reserves import ReservePool
 from pyrepl_stream.runtime.journal.spool.reader import SpoolReader, open_spool
 from pyrepl_stream.runtime.journal.spool.repair import mark_lost, remove_leftovers, remove_spool
 from pyrepl_stream.runtime.journal.spool.status import SpoolStatus
@@ -590,6 +591,38 @@ def test_files_and_directory_are_closed_to_other_users(make: Make, tmp_path: Pat
     names = {path.name for path in (tmp_path / "e").iterdir()}
     assert {"status.json", "request.json", "closed", "trimmed.json", "kept.ndjson"} <= names
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "e").iterdir()} == {0o600}
+
+
+def test_the_spools_of_a_session_use_the_same_reserves(make: Make, tmp_path: Path) -> None:
+    def reserves(spool: Spool) -> dict[str, tuple[int, int]]:
+        found = {path.name: path.stat() for path in Path(spool.directory).glob("*.reserve")}
+        return {name: (status.st_ino, status.st_size) for name, status in found.items()}
+
+    pool = ReservePool(str(tmp_path))
+    before = None
+    for name in "abc":
+        spool = make(tmp_path / name, disk=pool)
+        assert len(reserves(spool)) == 2
+        assert before in (None, reserves(spool))
+        before = reserves(spool)
+        spool.complete(CompleteMessage())
+        spool.close()
+        assert reserves(spool) == {}
+    remove_leftovers(str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+    assert len(reserves(make(tmp_path / "d", disk=pool))) == 2  # although what was kept is gone
+    pool.clear()
+
+
+def test_a_reserve_that_was_used_is_not_kept(tmp_path: Path) -> None:
+    pool = ReservePool(str(tmp_path))
+    pool.reserve_file(str(tmp_path / "used"), 100)
+    pool.reserve_file(str(tmp_path / "cut"), 100)
+    os.truncate(tmp_path / "cut", 10)
+    pool.replace_file(str(tmp_path / "status"), str(tmp_path / "used"), b"1")
+    pool.release_file(str(tmp_path / "used"), 100)
+    pool.release_file(str(tmp_path / "cut"), 100)
+    assert [path.name for path in tmp_path.iterdir()] == ["status"]
 
 
 def test_an_id_has_one_spool_until_it_is_removed(make: Make, tmp_path: Path) -> None:

@@ -76,7 +76,10 @@ def remove_spool(directory: str) -> None:
 
 
 def remove_leftovers(directory: str) -> None:
-    """Remove spools in ``directory`` that a killed host left half made or half removed."""
+    """Remove reserves and spools in ``directory`` that a killed host left, half made or half removed."""
     for name in os.listdir(directory):
+        path = os.path.join(directory, name)
         if name.startswith((".new-", ".old-")):
-            shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
+        elif name.startswith(".reserve-"):
+            Disk().discard(path)

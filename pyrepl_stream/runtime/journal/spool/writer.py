@@ -248,8 +248,10 @@ class Spool(SpoolRecord):
         self._file.close()
         if sync:
             sync_status(self.directory, self._disk)
-        for name in (_END, STATUS + ".reserve", TRIM + ".reserve"):
-            self._disk.discard(self.path(name))
+        self._disk.release_file(self.path(_END), _END_SIZE)
+        self._disk.release_file(self.path(STATUS + ".reserve"), STATUS_SIZE)
+        if len(self.segments) > 1 or self.trim is not None:
+            self._disk.discard(self.path(TRIM + ".reserve"))
         with suppress(OSError):  # readers in other processes notice that the host has ended
             # Renamed rather than made, because that takes no room in the directory.
             self._disk.rename(self.path(_OPEN), self.path(CLOSED))
