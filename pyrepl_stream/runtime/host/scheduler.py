@@ -63,7 +63,7 @@ class Scheduler:
     _worker: Optional[WorkerProcess] = None
     _first: int = 1  # the ordinal of the worker's first execution
     _last: int = 0  # never reset for a new worker, so that a mark belongs to one execution
-    _killed: bool = False  # the host killed the worker
+    _killed: bool = False  # the host has killed the worker, whose end it has not seen yet
     _live: dict[int, HostedExecution] = field(default_factory=dict)  # by ordinal
     _changed: set[HostedExecution] = field(default_factory=set)  # changed in this turn of the loop
     _unwritten: set[HostedExecution] = field(default_factory=set)  # the disk had no room for messages
@@ -189,7 +189,7 @@ class Scheduler:
     # -- starting ----------------------------------------------------------------------------------
 
     def _start_next(self) -> None:
-        while self.running is None and self.queue and not self.is_closing:
+        while self.running is None and self.queue and not self.is_closing and not self._killed:
             execution = self.queue.popleft()
             try:
                 self._start(execution)
@@ -227,7 +227,7 @@ class Scheduler:
 
     def _ensure_worker(self) -> WorkerProcess:
         if self._worker is None:
-            self._first, self._killed = self._last + 1, False
+            self._first = self._last + 1
             self._worker = WorkerProcess(
                 self.options, self.mark, self.loop, self._on_frame, self._on_worker_exit
             )
@@ -378,6 +378,7 @@ class Scheduler:
             end = f"was killed because the host could not read what it sent ({worker.refused})"
         else:
             end = "was killed on request" if self._killed else describe_end(worker.exit or 0)
+        self._killed = False
         if worker.was_ready:
             self.lost = f"the session's worker {end}"
         for on_answer in self._controls.values():

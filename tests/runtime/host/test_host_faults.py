@@ -66,6 +66,31 @@ def test_executions_queued_for_a_worker_that_died_are_not_run(client: Client) ->
     assert "run it again" in str(waited.complete.error)
 
 
+def test_no_execution_begins_in_a_worker_that_is_being_killed(client: Client, tmp_path: Path) -> None:
+    # The end of the first execution is on its way when it is killed.
+    code = f"input()\nimport threading, pathlib\nthreading.Timer(0.2, pathlib.Path({str(tmp_path / 'done')!r}).touch).start()"
+    client.execute(code, "one")
+    attached = client.attach("one")
+    client.until(lambda: any(m.type == "input_request" for m in attached.messages))
+    client.execute("print('begun')\ninput()", "two")
+    host, worker = client.hello["pid"], int(children(client.hello["pid"])[0])
+    os.kill(worker, signal.SIGSTOP)
+    client.ask(op="input", id="one", sequence=client.attach("one").answer["asked"], text="")
+    os.kill(host, signal.SIGSTOP)
+    client.send(op="kill", id="one", key="a")
+    os.kill(worker, signal.SIGCONT)
+    wait_until((tmp_path / "done").exists)
+    os.kill(host, signal.SIGCONT)
+    waited = client.read("two")
+    assert (waited.complete.status, waited.text()) == ("killed", "")
+    assert "run it again" in str(waited.complete.error)
+    assert client.run("print('new')", "three").text() == "new\n"
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 def test_a_child_outlives_its_worker_and_keeps_writing_to_its_execution(client: Client) -> None:
     code = "import os, subprocess\nchild = subprocess.Popen('read x; echo late', shell=True, stdin=subprocess.PIPE, start_new_session=True)\nos.set_inheritable(child.stdin.fileno(), True)\nkeep = subprocess.Popen(['sleep', '1000'], pass_fds=[child.stdin.fileno()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\nprint(keep.pid, flush=True)\nimport time; time.sleep(0.05)\nos.kill(os.getpid(), 9)"
     client.execute(code, "one")
