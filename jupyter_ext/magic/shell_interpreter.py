@@ -104,8 +104,8 @@ class ShellInterpreter(Interpreter):
         transformed = code
         try:
             transformed = shell.transform_cell(code)
-        except SyntaxError as exc:
-            raise exc.with_traceback(None)  # noqa: B904  # without the frames of IPython
+        except SyntaxError as error:  # of the tokenizer, from CPython 3.12 on
+            raise error.with_traceback(None) from None
         finally:  # an invalid cell has a number too
             if self._is_own:
                 with _lock:

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import faulthandler
 import json
+import linecache
 import os
 import platform
 import signal
@@ -59,6 +60,8 @@ def main(channel: int, shared: int, path: Optional[list[str]] = None) -> None:
             stream.reconfigure(encoding="utf-8", errors="surrogateescape", write_through=True)
     with contextlib.suppress(ValueError, OSError, RuntimeError):
         faulthandler.enable(2)  # report a crash in the output of the execution
+    # The program of `-c`, from CPython 3.13 on; code that is run by `exec` has the same file name.
+    linecache.cache.pop("<string>", None)
     sys.setswitchinterval(_SWITCH)
     # The engine's thread always runs, and is prepared for a fork.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)

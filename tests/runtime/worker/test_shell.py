@@ -94,6 +94,12 @@ def test_tracebacks_contain_the_lines_of_cells(ipython: Worker) -> None:
     assert seen.complete.error == "ValueError: v"
 
 
+def test_tracebacks_of_code_without_a_file_show_no_lines_of_the_worker(ipython: Worker) -> None:
+    text = traceback(ipython.run("exec('1 / 0')"))
+    lines = text[text.index("<string>:1") :]
+    assert "Could not get source" in lines, "CPython 3.13 keeps the program of `-c` by the same name"
+
+
 def test_the_error_of_a_magic_is_printed(ipython: Worker) -> None:
     seen = ipython.run("%no_such_magic")
     assert seen.text(StreamType.STDERR) == "UsageError: Line magic function `%no_such_magic` not found.\n"
