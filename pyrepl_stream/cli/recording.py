@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
+from ..processors.terminal_text import TerminalText, note_of
 from ..runtime.errors import ProtocolError
-from ..runtime.messages import OutputMessage, StreamType
+from ..runtime.messages import StreamType
 from ..runtime.validation import short_repr
 from ..runtime.wire import Decoder
 
@@ -72,6 +73,7 @@ class Recording:
 
     def _messages(self) -> Iterator[Frame]:
         decoder = Decoder()
+        text = TerminalText()
         started: float | None = None
         for number, line in enumerate(self._lines, 1):
             try:
@@ -80,10 +82,9 @@ class Recording:
                 raise _bad(number, line, f"is not a message: {exc}") from None
             for message in messages:
                 started = message.timestamp if started is None else started
-                if isinstance(message, OutputMessage):
-                    data = message.data
+                for stream, data in (*text.of(message), (StreamType.STDERR, note_of(message))):
                     encoded = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-                    yield message.timestamp - started, message.stream, encoded
+                    yield message.timestamp - started, stream, encoded
 
 
 def _parsed(line: bytes) -> Any:

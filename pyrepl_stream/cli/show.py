@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
+from ..processors.terminal_text import TerminalText, is_of_code, text_of_bundle
 from ..runtime.messages import (
     CompleteMessage,
     DisplayMessage,
     ErrorMessage,
-    EventMessage,
     GapMessage,
     InputReplyMessage,
     InputRequestMessage,
@@ -46,8 +45,7 @@ class Show:
         self._bars: Bars | None = None  # created for the first bar, as most runs have no bars
         self._on_screen = [number for number in (OUTPUT, ERRORS) if os.isatty(number)]
         self._at_start = True  # the cursor is at the start of a line
-        self._in_line = False  # stdout, whether a terminal or not, ends within a line
-        self._updated: dict[str, str] = {}  # the newest text of displays that were updated, by id
+        self._text = TerminalText()
         self._answered: set[int] = set()  # sequence numbers of questions answered on the user's terminal
 
     def show(self, messages: list[Message]) -> None:
@@ -60,69 +58,52 @@ class Show:
                 self.failure_shown = self.failure_shown or bool(message.extra.get("printed"))
             elif isinstance(message, ErrorMessage):
                 self.failure_shown = True
-            if self._updated and isinstance(message, (ResultMessage, ErrorMessage, CompleteMessage)):
+            if self._text.has_updated and isinstance(message, (ResultMessage, ErrorMessage, CompleteMessage)):
                 self._write(target, bytes(out))
                 out.clear()
                 self.close()
-            descriptor, data = self._data(message)
-            if data and descriptor != target:
-                self._write(target, bytes(out))
-                out.clear()
-                target = descriptor
-            out += data
-            if data and descriptor == OUTPUT:
-                self._in_line = not data.endswith(b"\n")
-            if not data or isinstance(message, ErrorMessage):
+            parts = self._parts(message)
+            for descriptor, data in parts:
+                if data and descriptor != target:
+                    self._write(target, bytes(out))
+                    out.clear()
+                    target = descriptor
+                out += data
+            if not parts or isinstance(message, ErrorMessage):
                 self._write(target, bytes(out))
                 out.clear()
                 self._describe(message)
         self._write(target, bytes(out))
 
-    def _data(self, message: Message) -> tuple[int, bytes]:
-        """Return the descriptor and the bytes of a message that is written unchanged."""
+    def _parts(self, message: Message) -> list[tuple[int, bytes]]:
+        """Return the descriptors and bytes of a message that is written to a stream."""
         if self.as_json:
-            return OUTPUT, encode(message)
-        if isinstance(message, EventMessage):
-            return OUTPUT, self._line_end() + _line_of(message)
+            return [(OUTPUT, encode(message))]
+        if isinstance(message, InputReplyMessage) and message.request in self._answered:
+            return []
+        parts = []
+        for stream, data in self._text.of(message):
+            descriptor = ERRORS if stream is StreamType.STDERR else OUTPUT
+            if isinstance(data, str):
+                data = self._encoded(data, descriptor, message)
+            parts.append((descriptor, data))
+        return parts
+
+    def _encoded(self, text: str, descriptor: int, message: Message | None = None) -> bytes:
+        """Return the bytes of a text. Colours that are not the program's own go only to a terminal."""
         if isinstance(message, OutputMessage):
-            data = message.data
-            descriptor = ERRORS if message.stream is StreamType.STDERR else OUTPUT
-            return descriptor, data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-        if isinstance(message, ErrorMessage) and _is_of_code(message):
-            from ..processors.strip_ansi import stripped  # imported here, as most runs have no error
+            return text.encode("utf-8", "surrogatepass")
+        if "\x1b" in text and descriptor not in self._on_screen:
+            from ..processors.strip_ansi import stripped  # imported here, as most runs have no such text
 
-            text = "\n".join(message.traceback) + "\n"
-            return ERRORS, _bytes(text if ERRORS in self._on_screen else stripped(text))
-        if isinstance(message, DisplayMessage) and message.update and message.display_id:
-            return OUTPUT, b""  # written at the end, as it is then
-        if isinstance(message, (ResultMessage, DisplayMessage)):
-            text = self._text(message)
-            if text or isinstance(message, ResultMessage):
-                return OUTPUT, self._line_end() + _bytes(text + "\n")
-        if isinstance(message, InputRequestMessage) and not message.extra.get("printed"):
-            return OUTPUT, _bytes(message.prompt)
-        if isinstance(message, InputReplyMessage) and message.request not in self._answered:
-            return OUTPUT, _bytes("\n" if message.text is None else f"{message.text}\n")
-        return OUTPUT, b""
-
-    def _text(self, message: ResultMessage | DisplayMessage) -> str:
-        """Return the text of a bundle, without its colours if stdout is not a terminal."""
-        text = str(message.data.get("text/plain", ""))
-        if "\x1b" in text and OUTPUT not in self._on_screen:
-            from ..processors.strip_ansi import stripped
-
-            return stripped(text)
-        return text
-
-    def _line_end(self) -> bytes:
-        """Return a line feed if stdout ends within a line, otherwise nothing."""
-        return b"\n" if self._in_line else b""
+            text = stripped(text)
+        return text.encode("utf-8", "backslashreplace")
 
     def answered(self, request: InputRequestMessage) -> None:
         """Record that a question was answered on the user's terminal, which shows the answer."""
         self._answered.add(request.sequence)
         self._at_start = True
-        self._in_line = False
+        self._text.end_line()
 
     def _describe(self, message: Message) -> None:
         if isinstance(message, ProgressMessage):
@@ -133,7 +114,7 @@ class Show:
             self.report(f"{message.level.lower()}: {message.text}")
         elif isinstance(message, GapMessage):
             self.report(f"warning: {message.text}")
-        elif isinstance(message, ErrorMessage) and not _is_of_code(message):  # it was not started
+        elif isinstance(message, ErrorMessage) and not is_of_code(message):  # it was not started
             self.report(message.value or message.name)
 
     def report(self, text: str) -> None:
@@ -161,11 +142,9 @@ class Show:
         self._draw()
 
     def _update(self, message: DisplayMessage) -> None:
-        """Keep the newest text of a display, and show it below the text until the end."""
+        """Show the newest text of a display that is updated below the text until the end."""
         if message.update and message.display_id:
-            self._updated.pop(message.display_id, None)  # the one that changed last is written last
-            self._updated[message.display_id] = text = self._text(message).rstrip("\n")
-            self._live().show_display(message.display_id, text)
+            self._live().show_display(message.display_id, text_of_bundle(message).rstrip("\n"))
             self._draw()
 
     def _live(self) -> Bars:
@@ -194,24 +173,6 @@ class Show:
         """Erase the bars, and write the newest text of the displays that were updated."""
         if self._bars is not None:
             self._bars.clear()
-        for text in filter(None, self._updated.values()):
-            self._write(OUTPUT, self._line_end() + _bytes(text + "\n"))
-            self._in_line = False
-        self._updated.clear()
-
-
-# JSON does not escape these control characters.
-_CONTROLS = {number: f"\\u{number:04x}" for number in range(0x7F, 0xA0)}
-
-
-def _is_of_code(error: ErrorMessage) -> bool:
-    """Return True if the error has more of a traceback than its last line."""
-    return len(error.traceback) > 1
-
-
-def _line_of(event: EventMessage) -> bytes:
-    return _bytes(json.dumps(event.data, ensure_ascii=False).translate(_CONTROLS) + "\n")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")
+        for _, text in self._text.rest():
+            assert isinstance(text, str)
+            self._write(OUTPUT, self._encoded(text, OUTPUT))

@@ -13,7 +13,8 @@ from os import PathLike
 
 from ..runtime.messages import Message
 from ..runtime.process.command import DEFAULT_SIZE, check_size
-from .sink import FileSink, text_of
+from .sink import FileSink
+from .terminal_text import TerminalText, note_of
 
 __all__ = ("Recorder",)
 
@@ -21,10 +22,11 @@ _BARE_LINE_FEED = re.compile(r"(?<!\r)\n")
 
 
 class Recorder(FileSink):
-    """Records output with its timing in an asciicast file, and passes all messages.
+    """Records what a terminal shows, with its timing, in an asciicast file, and passes all messages.
 
-    Players need a carriage return before each line feed; if the output has none, one is added. Bytes that
-    are not UTF-8 become replacement characters.
+    A terminal shows output, results, displays, errors, log messages, and questions with their answers.
+    Players need a carriage return before each line feed; if the text has none, one is added. Bytes that are
+    not UTF-8 become replacement characters.
 
     Args:
         path: The file.
@@ -44,12 +46,14 @@ class Recorder(FileSink):
         self._started: float | None = None
         self._elapsed = 0.0
         self._returned = False  # the text so far ends with a carriage return
+        self._text = TerminalText()
         super().__init__(path)
 
     def take(self, message: Message) -> None:
         """Record one message."""
-        data = text_of(message)
-        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+        parts = [data for _, data in self._text.of(message)]
+        parts.append(note_of(message))
+        text = "".join(part.decode("utf-8", "replace") if isinstance(part, bytes) else part for part in parts)
         if self._started is None:
             self._started = message.timestamp
             self._write_line(self._header())

@@ -158,6 +158,16 @@ def test_output_options_are_those_of_run() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_a_recording_plays_what_was_shown(tmp_path: Path) -> None:
+    code = "print('begun', end='')\n[1, 2]"
+    assert cli("exec", "--record", str(tmp_path / "a.cast"), code=code).stdout == "begun\n[1, 2]\n"
+    (tmp_path / "a.json").write_text(cli("exec", "--json", code=code + "\n1 / 0").stdout)
+    assert cli("replay", str(tmp_path / "a.cast")).stdout == "begun\n[1, 2]\n"
+    played = cli("replay", str(tmp_path / "a.json"))
+    assert played.stdout == "begun"
+    assert "ZeroDivisionError" in played.stderr
+
+
 def test_the_same_job_runs_once_and_fresh_runs_it_again(tmp_path: Path) -> None:
     count = f"open({str(tmp_path / 'runs')!r}, 'a').write('x')\nprint('done')"
     for _ in range(2):

@@ -24,9 +24,12 @@ from pyrepl_stream.processors import Branch, Lines, Recorder, Route, Sink, Tee, 
 from pyrepl_stream.runtime.errors import UsageError
 from pyrepl_stream.runtime.messages import (
     CompleteMessage,
+    DisplayMessage,
     ErrorMessage,
     EventMessage,
     GapMessage,
+    InputReplyMessage,
+    InputRequestMessage,
     LogMessage,
     Message,
     OutputMessage,
@@ -223,6 +226,18 @@ def test_a_tee_in_a_branch_has_written_everything_when_complete_passes(
 
 # -- Recorder -----------------------------------------------------------------------------------
 
+SHOWN = (
+    DisplayMessage(data={"text/plain": "table", "text/html": "<table>"}),
+    DisplayMessage(data={"text/plain": "100 %"}, display_id="bar", update=True),
+    InputRequestMessage(prompt="name? "),
+    InputReplyMessage(request=3, text="Ann"),
+    OutputMessage(data="start"),
+    EventMessage(name="json", data={"n": 1}),
+    LogMessage(level="WARNING", logger="root", text="careful"),
+    ErrorMessage(name="ValueError", traceback=("\x1b[31mTraceback", "ValueError")),
+    CompleteMessage(success=False, status="error"),
+)
+
 
 def recorded(file: Path) -> tuple[dict[str, object], list[list[object]]]:
     header, *events = map(json.loads, file.read_text().splitlines())
@@ -275,6 +290,16 @@ def test_a_stock_player_plays_a_recording_of_a_real_command(tmp_path: Path) -> N
         capture_output=True, check=True, timeout=60, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     assert played.stdout.decode() == result.stdout.replace("\n", "\r\n") == "\x1b[32mgreen\x1b[0m\r\né\r\n"
+
+
+def test_a_recording_has_all_that_a_terminal_shows(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.cast")
+    for number, message in enumerate(SHOWN, 1):
+        recorder(replace(message, sequence=number))
+    text = "".join(str(event[2]) for event in recorded(tmp_path / "a.cast")[1])
+    assert text.replace("\r\n", "\n") == (
+        'table\nname? Ann\nstart\n{"n": 1}\nWARNING root: careful\n100 %\n\x1b[31mTraceback\nValueError\n'
+    )
 
 
 def test_a_recording_needs_a_size() -> None:
