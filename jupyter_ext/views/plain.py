@@ -119,7 +119,7 @@ class PlainRenderer(Renderer):
             self._add("stderr", "\n".join(message.traceback) + "\n")
 
     def _on_complete(self, message: pyrepl_stream.CompleteMessage) -> None:
-        shown = self._traced or message.extra.get("printed")
+        shown = (self._traced or message.extra.get("printed")) and message.status != "timeout"
         if self._show_errors and not message.success and message.error and not shown:
             self._add("stderr", f"{message.error}\n")
 

@@ -80,6 +80,11 @@ def test_no_raise_shows_the_failure_and_succeeds(any_kernel: Kernel) -> None:
     assert "ZeroDivisionError: division by zero" in plain(cell.text("stderr"))
 
 
+def test_no_raise_names_a_timeout(any_kernel: Kernel) -> None:
+    code = "%%remote_stream thread: --no-raise --timeout 0.2\nwhile True: pass"
+    assert "the run took longer than 0.2 s" in any_kernel.run(code).text("stderr")
+
+
 def test_syntax_error_fails_the_cell(any_kernel: Kernel) -> None:
     cell = any_kernel.run("%%remote_stream thread:\nx = (1,\ny")
     assert cell.reply["ename"] == "SyntaxError"
