@@ -14,6 +14,7 @@ INPUT, OUTPUT, ERRORS = 0, 1, 2
 # Exit codes.
 TIMED_OUT = 124  # like timeout(1)
 FAILED = 125  # pyrepl-stream failed, or the execution is lost
+NOT_EXECUTABLE, NOT_FOUND = 126, 127  # the command, as in a shell
 BROKEN_PIPE = 128 + 13  # as a shell reports death by SIGPIPE
 
 _CONTROLS = (*range(9), *range(11, 32), *range(0x7F, 0xA0))  # all except tab and line feed

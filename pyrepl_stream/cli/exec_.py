@@ -10,11 +10,11 @@ from typing import Any
 
 from ..config import find_interpreter, parse_assignment
 from ..config.files import decode
-from ..runtime.errors import PyreplStreamError, UsageError
+from ..runtime.errors import CommandNotFoundError, CommandPermissionError, PyreplStreamError, UsageError
 from ..runtime.process import Command, Limits
 from ..runtime.process.command import DEFAULT_SIZE
 from ..targets import connect
-from .console import FAILED, OUTPUT, Console
+from .console import FAILED, NOT_EXECUTABLE, NOT_FOUND, OUTPUT, Console
 from .output import add_options, has_cursor, processors_of
 from .parser import Parser, add_command
 from .show import Show
@@ -26,9 +26,10 @@ terminal; `pyrepl-stream close` ends it. SIGINT interrupts the execution; SIGTER
 end only this program."""
 
 _EPILOG = """\
-exit code: that of the command, or 128 + N after signal N; for code: 0, or 1 if it failed; 2: wrong options;
-124: --timeout; 125: pyrepl-stream failed, or the execution is lost; 130: interrupted; 137: killed;
-141: the reader of the output is gone (the execution continues)"""
+exit code: that of the command, or 128 + N after signal N; of code: 0, or 1 when it failed; 2: wrong options;
+124: --timeout; 125: pyrepl-stream failed, or the execution is lost; 126: the command is not executable;
+127: the command was not found; 130: interrupted; 137: killed; 141: the reader of the output is gone (the
+execution continues)"""
 
 
 def add_to(subparsers: Any) -> None:
@@ -63,6 +64,9 @@ def main(arguments: argparse.Namespace) -> int:
     console = Console()
     try:
         return _execute(arguments, console)
+    except (CommandNotFoundError, CommandPermissionError) as exc:
+        console.report(str(exc))
+        return NOT_FOUND if isinstance(exc, CommandNotFoundError) else NOT_EXECUTABLE
     except UsageError as exc:
         parser.error(str(exc))
     except (PyreplStreamError, OSError) as exc:
@@ -107,9 +111,14 @@ def _execute(arguments: argparse.Namespace, console: Console) -> int:
             execution = session.execute(code, timeout=arguments.timeout, **how)
         else:
             execution = session.run_process(command, limits=Limits(arguments.timeout), **how)
-        execution.wait_started()
+        new = execution.wait_started()
         assert session.hello is not None
         name = f"{session.hello['session']}/{execution.id}"
+        if not (new or arguments.json):
+            hint = "" if execution.status in ("queued", "running") else "; --fresh runs it again"
+            console.report(
+                f"job {arguments.job!r} already exists ({execution.status}): this is its output{hint}"
+            )
         if arguments.detach:
             console.write(OUTPUT, f"{name}\n".encode())
             return 0

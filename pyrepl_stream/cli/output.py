@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 
 from ..config.files import CONFIG_FILE, user_file
 from ..pipeline import AnyProcessor
@@ -68,5 +69,10 @@ def _of_settings(arguments: argparse.Namespace) -> tuple[AnyProcessor, ...]:
 
 
 def has_cursor() -> bool:
-    """Return True when lines on stderr can be overwritten."""
-    return os.isatty(ERRORS) and os.environ.get("TERM") != "dumb"
+    """Return True when lines on stderr can be overwritten.
+
+    Where stdout is a pipe, its reader may write to the same terminal, as ``tee`` does. Overwriting would then
+    erase its text.
+    """
+    is_terminal = os.isatty(ERRORS) and os.environ.get("TERM") != "dumb"
+    return is_terminal and not stat.S_ISFIFO(os.fstat(OUTPUT).st_mode)

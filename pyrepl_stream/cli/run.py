@@ -22,13 +22,10 @@ from ..runtime.process.pty import Pty, open_pty
 from ..runtime.process.runner import ProcessRunner
 from ..runtime.process.termination import DEFAULT_GRACE
 from ..runtime.process.tree import adopt_orphans
-from .console import BROKEN_PIPE, FAILED, INPUT, TIMED_OUT, Console
+from .console import BROKEN_PIPE, FAILED, INPUT, NOT_EXECUTABLE, NOT_FOUND, TIMED_OUT, Console
 from .output import add_options, has_cursor, processors_of
 from .parser import Parser, add_command, parse_activity, parse_grace, parse_size
 from .show import Show
-
-_NOT_EXECUTABLE = 126
-_NOT_FOUND = 127
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _GRACE = 1.0  # seconds for this process to end by itself when a signal arrives after the command's end
@@ -97,7 +94,7 @@ def main(arguments: argparse.Namespace) -> int:
         return _Runner(arguments, console).run()
     except (CommandNotFoundError, CommandPermissionError) as exc:
         console.report(str(exc))
-        return _NOT_FOUND if isinstance(exc, CommandNotFoundError) else _NOT_EXECUTABLE
+        return NOT_FOUND if isinstance(exc, CommandNotFoundError) else NOT_EXECUTABLE
     except UsageError as exc:
         parser.error(str(exc))
     except Exception as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,15 @@ def test_progress_overwrites_its_line_on_a_terminal() -> None:
     assert b"\r\x1b[JRemote progress: 100% | 99 it/s" in out
     assert b"|##" not in out
     assert out.endswith(b"end\r\n")
+
+
+def test_progress_leaves_the_terminal_to_the_program_that_reads_the_output() -> None:
+    words = shlex.join([*RUN, "--progress", "--", sys.executable, "-c", BAR])
+    child = pexpect.spawn("/bin/sh", ["-c", f"{words} | cat"], timeout=60, env=environment())  # type: ignore[arg-type]  # a dict of the environment
+    out: bytes = child.read()
+    child.close()
+    assert b"\x1b[J" not in out
+    assert b"Remote progress: 100% | 99 it/s" in out
 
 
 @pytest.mark.parametrize("name", list(PROGRAMS))

@@ -148,6 +148,16 @@ def test_commands_run_in_the_current_folder_and_pass_on_their_exit_code(tmp_path
     assert outcome(done) == (0, "out\n", "err\n")
 
 
+def test_a_command_that_cannot_be_started_exits_as_in_a_shell(tmp_path: Path) -> None:
+    done = cli("exec", "--", "no-such-program")
+    says = "pyrepl-stream: the program 'no-such-program' was not found on the PATH\n"
+    assert outcome(done) == (127, "", says)
+    (tmp_path / "file").touch()
+    done = cli("exec", "--", str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (126, "")
+    assert "is not executable" in done.stderr
+
+
 def test_output_options_are_those_of_run() -> None:
     done = cli("exec", "--exclude", "drop", "--prefix", "> ", code="print('keep'); print('drop')")
     assert outcome(done) == (0, "> keep\n", "")
@@ -170,8 +180,14 @@ def test_a_recording_plays_what_was_shown(tmp_path: Path) -> None:
 
 def test_the_same_job_runs_once_and_fresh_runs_it_again(tmp_path: Path) -> None:
     count = f"open({str(tmp_path / 'runs')!r}, 'a').write('x')\nprint('done')"
-    for _ in range(2):
-        assert outcome(cli("exec", "--as", "job", code=count)) == (0, "done\n", "")
+    assert outcome(cli("exec", "--as", "job", code=count)) == (0, "done\n", "")
+    done = cli("exec", "--as", "job", code=count)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert done.stderr == (
+        "pyrepl-stream: job 'job' already exists (ok): this is its output; --fresh runs it again\n"
+    )
+    assert outcome(cli("exec", "--as", "job", "--detach", code=count)) == (0, "default/job\n", done.stderr)
+    assert cli("exec", "--as", "job", "--json", code=count).stderr == ""
     assert (tmp_path / "runs").read_text() == "x"
     done = cli("exec", "--as", "job", code="print('other')")
     assert (done.returncode, done.stdout) == (2, "")
@@ -534,7 +550,6 @@ def test_records_can_be_kept_and_deleted_later(root: Path) -> None:
         (["exec", "--python", "no-such-environment"], "1", "is not a path"),
         (["exec", "--timeout", "0"], "1", "is not a positive number of seconds"),
         (["exec", "--detatch"], "1", "unknown option --detatch; did you mean '--detach'?"),
-        (["exec", "--", "no-such-program"], None, "the program 'no-such-program' was not found"),
         (["attach", "a", "b"], None, "unexpected argument 'b'"),
         (["attach", "a", "--", "b"], None, "this subcommand takes no command"),
         (["close"], None, "give the NAME of a session, or --all"),
