@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     # Imported here, so that an interrupt while modules are imported shows no traceback either.
+    from ..runtime.version import __version__
     from .parser import Parser
 
     modules = [_MODULES[arguments[0]]] if arguments and arguments[0] in _MODULES else _MODULES.values()
@@ -43,6 +44,7 @@ def _main(arguments: list[str]) -> int:
     parser = Parser(
         prog="pyrepl-stream", description="Run code and commands anywhere. Watch them live. Lose nothing."
     )
+    parser.add_argument("--version", action="version", version=f"pyrepl-stream {__version__}")
     subparsers = parser.add_subparsers(metavar="SUBCOMMAND", required=True)
     for module in dict.fromkeys(modules):
         import_module(f".{module}", __name__).add_to(subparsers)

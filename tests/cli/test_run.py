@@ -18,6 +18,7 @@ import pytest
 from support.kernels import ROOT, is_alive
 
 from pyrepl_stream import CompleteMessage, ErrorMessage, LogMessage, Message, OutputMessage, StreamType
+from pyrepl_stream.runtime.version import __version__
 from pyrepl_stream.runtime.wire import Decoder
 
 RUN = [sys.executable, "-m", "pyrepl_stream.cli", "run"]
@@ -218,6 +219,13 @@ def test_wrong_options_exit_with_2_and_one_line(words: list[str], expected: str)
     assert expected in error
     assert error.startswith("pyrepl-stream run: ")
     assert error.count("\n") == 1
+
+
+def test_the_version_can_be_asked_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pyrepl_stream.cli", "--version"], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, f"pyrepl-stream {__version__}\n".encode())
 
 
 # -- output ----------------------------------------------------------------------------------
