@@ -18,7 +18,7 @@ from pyrepl_stream import RemoteSession, Session, connect
 from .report import Table, middle
 from .sessions import places
 
-RUNS = 5
+RUNS = 3
 COUNTS = (10, 100, 1000)
 REPEATED = 200  # executions, at least, of each number in a run, whose median counts
 LINES = 20
