@@ -131,7 +131,8 @@ def kernel(ipykernel: str | None = None, cwd: Path | None = None) -> Iterator[Ke
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
     environment.pop("PYTHONUNBUFFERED", None)
-    environment.pop("PYTEST_CURRENT_TEST", None)  # with it, ipykernel does not read what bypasses `sys.stdout`
+    # With it, ipykernel does not read what bypasses `sys.stdout`.
+    environment.pop("PYTEST_CURRENT_TEST", None)
     manager = KernelManager()
     manager._kernel_spec = KernelSpec(  # a kernel of this interpreter, without the specs of this machine
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
