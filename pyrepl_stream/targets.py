@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .client import Link, RemoteSession
 from .runtime.errors import UsageError
 from .runtime.validation import short_repr, suggest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 __all__ = ("Address", "connect", "target_schemes")
 
@@ -41,7 +43,14 @@ class Address:
 
 def target_schemes() -> tuple[str, ...]:
     """Return the known schemes. Packages add schemes with entry points in ``pyrepl_stream.targets``."""
-    return tuple(sorted({*_BUILT_IN, *(point.name for point in entry_points(group=_GROUP))}))
+    return tuple(sorted({*_BUILT_IN, *(point.name for point in _registered())}))
+
+
+def _registered() -> EntryPoints:
+    """Return the schemes of other packages."""
+    from importlib.metadata import entry_points  # slow to import, and rarely needed
+
+    return entry_points(group=_GROUP)
 
 
 def connect(address: str, **options: Any) -> RemoteSession:
@@ -71,7 +80,7 @@ def _factory(scheme: str) -> Callable[..., Link]:
         module, _, name = _BUILT_IN[scheme].partition(":")
         factory: Callable[..., Link] = getattr(import_module(module), name)
         return factory
-    for point in entry_points(group=_GROUP, name=scheme):
+    for point in _registered().select(name=scheme):
         factory = point.load()
         return factory
     way_out = suggest(f"{scheme}:", [f"{known}:" for known in target_schemes()])
