@@ -62,7 +62,10 @@ def test_cells_show_what_they_show_in_the_reference(
     reference: Callable[[bool, Case], list[Outcome]],
     tmp_path: Path,
     rounds: Callable[[int, int], int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # With it, a kernel does not show what its child processes write.
+    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
     chosen, known = TARGETS[target], differences(target)
     cases = [case for case in CASES[:: rounds(EVERY, 1)] if case.is_plain_python or not chosen.plain]
     with chosen.place(tmp_path) as place:
