@@ -104,8 +104,9 @@ lint-javascript:
 	    echo "lint: left out the check of the JavaScript, because npm is not installed"; \
 	fi
 
+# Not `npm --prefix`, which would leave out the global settings, such as those for certificates.
 $(TYPESCRIPT): $(JAVASCRIPT)/package-lock.json
-	npm ci --fetch-retries 5 --prefix $(JAVASCRIPT) --no-audit --no-fund --loglevel=error
+	cd $(JAVASCRIPT) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 lines: $(READY)
