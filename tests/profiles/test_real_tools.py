@@ -105,7 +105,8 @@ def installed(
             # A machine may forbid the scripts that packages run when they are installed. That of claude puts
             # the program in its place, that of cline makes its start faster.
             options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-            command = [npm, "install", *options, "--prefix", str(folder), f"{PACKAGES[name]}@latest"]
+            (folder / "package.json").write_text("{}")  # or npm may install into a folder above
+            command = [npm, "install", *options, f"{PACKAGES[name]}@latest"]
             subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, timeout=900, check=True)
             package = folder / "node_modules" / PACKAGES[name]
             if (script := package / "install.cjs").exists():
