@@ -36,8 +36,9 @@ from .outcomes import NAMES, Case, Outcome, normal
 __all__ = ("TARGETS", "Place", "of_session")
 
 Place = Callable[[Case], list[Outcome]]
-# Before each case, so that none depends on another. `%reset` removes what `multiprocessing` looks for.
-_RESET = "%reset -f\n%cd -q {folder}\n__spec__ = None"
+# Before each case, so that none depends on another. `%reset` removes what `multiprocessing` looks for,
+# and `doctest` leaves a result in `builtins`.
+_RESET = "%reset -f\n%cd -q {folder}\n__spec__ = None\nexec('import builtins; vars(builtins).pop(\"_\", None)', {{}})"
 _LIMIT = 20.0  # seconds; only a cell that hangs takes that long
 
 
