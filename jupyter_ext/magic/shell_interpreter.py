@@ -286,7 +286,13 @@ def _message(exc: BaseException, lines: list[str]) -> ErrorMessage:
 
 
 def _has_group(exc: BaseException | None) -> bool:
-    return exc is not None and (isinstance(exc, BaseExceptionGroup) or _has_group(exc.__context__))
+    seen = set()  # code can link exceptions in a circle, and in chains of any length
+    while exc is not None and id(exc) not in seen:
+        if isinstance(exc, BaseExceptionGroup):
+            return True
+        seen.add(id(exc))
+        exc = exc.__context__
+    return False
 
 
 def _user_traceback(entry: TracebackType | None) -> TracebackType | None:

@@ -56,7 +56,7 @@ class Show:
             if isinstance(message, CompleteMessage):
                 self.complete = message
                 self.failure_shown = self.failure_shown or bool(message.extra.get("printed"))
-            elif isinstance(message, ErrorMessage):
+            elif isinstance(message, ErrorMessage) and not message.is_passing:
                 self.failure_shown = True
             if self._text.has_updated and isinstance(message, (ResultMessage, ErrorMessage, CompleteMessage)):
                 self._write(target, bytes(out))

@@ -102,6 +102,15 @@ def test_a_value_whose_repr_fails_fails_its_cell_once(running: Kernel) -> None:
         assert cell.text("stderr") == ""
 
 
+def test_a_long_chain_of_exceptions_ends_its_cell(running: Kernel) -> None:
+    chain = "first = error = ValueError('first')\nfor _ in range(3000):\n"
+    chain += "    error.__context__ = ValueError('cause')\n    error = error.__context__\nraise first"
+    cell = thread(running, chain)
+    assert not cell.ok
+    assert "ValueError: first" in plain("\n".join(cell.reply["traceback"]))
+    assert thread(running, "print('next')").text() == "next\n"
+
+
 @pytest.mark.parametrize("name", ["", "several"])
 def test_the_option_of_the_shell_says_which_values_are_shown(running: Kernel, name: str) -> None:
     def values(code: str, option: str) -> list[str]:
