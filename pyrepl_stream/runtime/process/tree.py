@@ -118,16 +118,35 @@ class Tree:
             return sum(kill_tree(root) for root in self._roots)
         if number == signal.SIGKILL:
             return self._kill()
-        processes = self._look_or_signal_groups(number)
-        self._send(number, processes)
-        if processes and number in (signal.SIGTERM, signal.SIGHUP):
-            # A stopped process does not act on these until it is continued.
-            self._send(signal.SIGCONT, self._look_or_signal_groups(signal.SIGCONT))
+        return self._signal_once(number)
+
+    def _signal_once(self, number: int) -> int:
+        wakes = number in (signal.SIGTERM, signal.SIGHUP)  # a stopped process acts on these when it goes on
+        others: set[int] = set()
+        processes: list[_Process] = []
+        try:
+            # The first look takes several milliseconds. Those that follow it look only at new processes: one
+            # that was started meanwhile must be found while its parent lives, or it may be lost.
+            self._look(others)
+            processes = self._look(others)
+            self._send(number, processes)
+            remaining = self._look(others)
+        except OSError:  # no descriptor is left to look with
+            if not processes:
+                self._signal_groups(self._roots, number)
+            if wakes:
+                self._signal_groups(self._roots, signal.SIGCONT)
+        else:
+            if wakes:
+                self._send(signal.SIGCONT, remaining)
         return len(processes)
 
     def _kill(self) -> int:
         killed: set[int] = set()
         others: set[int] = set()
+        # While the command's group is stopped, it starts no process that the next look could miss.
+        processes = self._look_or_signal_groups(signal.SIGKILL, others)
+        self._signal_groups(self._roots.intersection(one.group for one in processes), signal.SIGSTOP)
         while True:
             # A process that keeps forking and exiting is gone before a look at all processes is over: look
             # only at new processes, and look at all of them again if there is no process of ours among them.

@@ -216,7 +216,10 @@ def test_a_closed_session_leaves_nothing(hide: Hide) -> None:
 
 @pytest.mark.parametrize("stop", ["interrupt", "kill"])
 def test_a_stop_just_after_the_start_leaves_nothing(hide: Hide, stop: str) -> None:
-    all_hidden = {way: hide(way) for way in AT_ONCE}
+    # A process that leaves environment, session and parent between two looks is out of reach (see `tree`). Only
+    # a kill, which stops the command's group first, keeps the parent.
+    ways = [way for way in AT_ONCE if stop == "kill" or way != "cleared-environment"]
+    all_hidden = {way: hide(way) for way in ways}
     executions = {way: hidden.run(way) for way, hidden in all_hidden.items()}
     for execution in executions.values():
         getattr(execution, stop)()
