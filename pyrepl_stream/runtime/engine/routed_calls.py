@@ -31,6 +31,7 @@ __all__ = (
     "routed_getpass",
     "routed_exit",
     "display_for_builtins",
+    "unraisable_hook",
 )
 
 
@@ -226,3 +227,22 @@ def display_for_builtins(original: Any) -> Any:
                 run.display(value, display_id=display_id, update=update)
 
     return display
+
+
+def unraisable_hook(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Repeat an interrupt that was raised in a finalizer, from which exceptions do not propagate."""
+
+    @functools.wraps(original)
+    def routed(unraisable: Any) -> None:
+        run = current.get()
+        is_interrupt = unraisable.exc_type is KeyboardInterrupt
+        while True:
+            try:
+                repeated = run is not None and is_interrupt and run.repeat_interrupt()
+                break
+            except KeyboardInterrupt:  # it came before this thread was back in the code, and is lost too
+                continue
+        if not repeated:
+            original(unraisable)
+
+    return routed

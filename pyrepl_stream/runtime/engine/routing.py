@@ -193,6 +193,7 @@ _REPLACEMENTS: tuple[_Replacement, ...] = (
         if sys.version_info >= (3, 11)
     ),
     (logging.StreamHandler, "emit", routed_calls.log_emit),
+    (sys, "unraisablehook", routed_calls.unraisable_hook),
     (builtins, "input", routed_calls.routed_builtin_input),
     (getpass, "getpass", routed_calls.routed_getpass),
     (builtins, "display", routed_calls.display_for_builtins),

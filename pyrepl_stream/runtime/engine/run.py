@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 from dataclasses import replace
 from itertools import count
@@ -24,7 +25,7 @@ from ..messages import (
     Status,
     StreamType,
 )
-from .flow import WriterSink
+from .flow import SLOW_TICK, WriterSink
 from .formats import display_message, mime_bundle
 from .loop import LoopThread
 from .order import DescriptorOrder
@@ -257,6 +258,15 @@ class Run:
     def request_stop(self, status: Status) -> None:
         """Schedule :meth:`stop`."""
         self.engine.call(self.stop, status)
+
+    def repeat_interrupt(self) -> bool:
+        """Schedule another interrupt of work that has lost one. Return False if it was not interrupted."""
+
+        def repeat() -> None:
+            if not self.done:  # a moment later, when the calling thread is in the code again
+                self._later(SLOW_TICK, functools.partial(self.runner.stop, force=False))
+
+        return self._reason is not None and self.engine.call(repeat)
 
     def when_done(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` once, when the execution has ended, even if it is not being read."""

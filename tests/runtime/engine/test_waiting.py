@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyrepl_stream import InputRequestMessage, Session
+from pyrepl_stream import InputRequestMessage, OutputMessage, Session
 
 
 @pytest.fixture
@@ -104,3 +104,26 @@ def test_an_interrupt_ends_the_wait_for_a_reader(session_of: Callable[..., Sessi
         pass
     assert time.monotonic() - began < 30
     assert execution.wait().status == "interrupted"
+
+
+@pytest.mark.parametrize("start", ["", "import asyncio\nawait asyncio.sleep(0)\n"], ids=["thread", "loop"])
+def test_an_interrupt_that_a_finalizer_loses_is_repeated(session: Session, start: str) -> None:
+    code = """
+class Held:
+    def __del__(self):
+        print("in the finalizer", flush=True)
+        while True:
+            pass
+Held()
+print("after it", flush=True)
+while True:
+    pass
+"""
+    execution = session.execute(start + code)
+    for message in execution:
+        if isinstance(message, OutputMessage):
+            execution.interrupt()
+            break
+    result = execution.wait()
+    assert (result.status, result.stdout) == ("interrupted", "in the finalizer\nafter it\n")
+    assert result.logs == []
