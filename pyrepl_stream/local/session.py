@@ -15,7 +15,7 @@ from ..executor import call_in_thread
 from ..reply import Reply
 from ..runtime.engine import main_module, routing
 from ..runtime.engine.interpreter import Interpreter
-from ..runtime.engine.loop import LoopThread, engine_loop, new_user_loop
+from ..runtime.engine.loop import LoopThread, engine_loop
 from ..runtime.engine.python import PythonRunner
 from ..runtime.engine.run import Run, Runner
 from ..runtime.engine.standard_streams import fallback
@@ -208,19 +208,14 @@ class Session(AnySession):
             if self._state is State.CLOSED:
                 return
             self._move(State.CLOSED)
-        closed = threading.Event()
 
         def close() -> None:
-            try:
-                if self._user_loop is not None:
-                    self._user_loop.stop(0.2)  # first, so that the last output of its tasks is kept
-                for run in runs:
-                    run.close()
-            finally:
-                closed.set()
+            if self._user_loop is not None:
+                self._user_loop.stop(0.2)  # first, so that the last output of its tasks is kept
+            for run in runs:
+                run.close()
 
-        if engine_loop().call(close):
-            closed.wait()
+        engine_loop().call_and_wait(close)
         self._interpreter.forget_sources()
         for run in list(self._routed):
             self._unroute(run)
@@ -327,7 +322,7 @@ class Session(AnySession):
 
     def _loop_of_user(self) -> LoopThread:
         if self._user_loop is None:
-            self._user_loop = LoopThread("pyrepl-stream user code", new_user_loop)
+            self._user_loop = LoopThread("pyrepl-stream user code", lendable=True)
         return self._user_loop
 
     def _retire(self, loop: LoopThread) -> None:

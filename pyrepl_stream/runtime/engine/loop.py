@@ -27,7 +27,6 @@ __all__ = (
     "UserLoop",
     "engine_loop",
     "hidden_loop",
-    "new_user_loop",
     "process_is_leaving",
     "runs_event_loop",
     "shown_loop",
@@ -83,15 +82,35 @@ class UserLoop(_Loop):
 
     It can be lent to code in another thread, in which it behaves as a loop of that thread. What this code
     schedules begins when the code has ended, or runs the loop.
+
+    Its descriptors and its thread are made when it is first used, since most code never uses it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: Callable[[], None]) -> None:
+        """``start`` opens the loop and starts its thread. It is called in the engine's thread."""
+        self._is_open = False
+        self._start = start
         self._held: dict[int, list[asyncio.Handle]] = {}  # what code has scheduled, by its thread
         self._stops: list[asyncio.Future[None]] = []  # one for each call of `run_forever` in such a thread
-        super().__init__()
         # In the instance, since `nest_asyncio` replaces the methods of the class.
         self.run_until_complete = self._run_until_complete  # type: ignore[method-assign]
         self.run_forever = self._run_forever  # type: ignore[method-assign]
+
+    def open(self) -> None:
+        """Make everything that a loop consists of."""
+        super().__init__()
+        self._is_open = True
+
+    def __getattr__(self, name: str) -> Any:
+        """Start the loop when code first uses an attribute of its base class, which :meth:`open` sets."""
+        if not self._is_open:
+            # In the engine's thread: an interrupt must not hit it, and several threads must not do it twice.
+            engine_loop().call_and_wait(self._start)
+        return super().__getattribute__(name)
+
+    def __del__(self) -> None:
+        if self._is_open:
+            super().__del__()
 
     @contextlib.contextmanager
     def lent(self, *, running: bool) -> Iterator[None]:
@@ -113,7 +132,9 @@ class UserLoop(_Loop):
 
     def is_running(self) -> bool:
         """See :meth:`asyncio.loop.is_running`."""
-        return not self._is_at_rest() and super().is_running()
+        if threading.get_ident() in self._held:
+            return asyncio._get_running_loop() is self
+        return super().is_running()
 
     def _run_until_complete(self, future: Any) -> Any:
         """Run the future in the thread of the loop, and wait for it."""
@@ -135,7 +156,7 @@ class UserLoop(_Loop):
         except BaseException:
             self.call_soon_threadsafe(task.cancel)
             if asyncio.current_task(self) is task:
-                raise_in(self._thread_id, KeyboardInterrupt)  # type: ignore[attr-defined]  # of BaseEventLoop
+                raise_in(self._thread_id, KeyboardInterrupt)  # of BaseEventLoop
             raise
         return task.result()
 
@@ -192,35 +213,48 @@ class UserLoop(_Loop):
     def _schedule(self, held: list[asyncio.Handle]) -> None:
         for handle in held:
             if isinstance(handle, asyncio.TimerHandle):
-                heapq.heappush(self._scheduled, handle)  # type: ignore[attr-defined]
+                heapq.heappush(self._scheduled, handle)
                 handle._scheduled = True  # type: ignore[attr-defined]
             else:
-                self._ready.append(handle)  # type: ignore[attr-defined]
+                self._ready.append(handle)
 
 
-def new_user_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop that can be lent to code, or one of another kind, such as uvloop, if that is in use."""
+def _is_default_kind() -> bool:
+    """Return True unless loops are of another kind, such as uvloop, and cannot be lent to code."""
     loop = asyncio.new_event_loop()
-    if type(loop) is not _Loop:
-        return loop
     loop.close()
-    return UserLoop()
+    return type(loop) is _Loop
 
 
 class LoopThread:
-    """A thread that runs an event loop until :meth:`stop`."""
+    """A thread that runs an event loop from :meth:`start` until :meth:`stop`."""
 
-    def __init__(
-        self, name: str, make: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-    ) -> None:
-        self.loop = make()
-        self.loop.time = monotonic  # type: ignore[method-assign]
-        # The threads of user code share the GIL, so a callback that takes long need not be slow itself.
-        self.loop.slow_callback_duration = float("inf")
+    loop: asyncio.AbstractEventLoop  # set by `start`
+
+    def __init__(self, name: str, *, lendable: bool = False) -> None:
+        """``lendable`` asks for a loop that can be lent to code, unless loops are of another kind."""
+        self.lendable = UserLoop(self.start) if lendable and _is_default_kind() else None
+        """The loop, open or not; None if it cannot be lent to code."""
         self.on_failure: Callable[[BaseException], object] = lambda exc: None
         """Called in the thread with the exception when the loop itself fails."""
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Open the loop and start its thread, unless that was done. Not thread-safe."""
+        if self._thread.ident is not None:
+            return
+        if self.lendable is None:
+            self.loop = asyncio.new_event_loop()
+        else:
+            self.loop = self.lendable
+            self.lendable.open()
+        self.loop.time = monotonic  # type: ignore[method-assign]
+        # The threads of user code share the GIL, so a callback that takes long need not be slow itself.
+        self.loop.slow_callback_duration = float("inf")
+        if self._stopping:
+            self.loop.close()
+            return
         _running.append(self)
         # An empty context: the loop belongs to no execution, even if one of them starts it.
         contextvars.Context().run(self._thread.start)
@@ -239,15 +273,40 @@ class LoopThread:
             return False
         return True
 
+    def call_and_wait(self, function: Callable[[], None]) -> None:
+        """Call ``function`` in the loop's thread, and wait for it. Raise the exception that it raises."""
+        if threading.current_thread() is self._thread:
+            function()
+            return
+        failures: list[BaseException] = []
+        done = threading.Lock()  # an interrupt cannot leave a plain lock in an invalid state
+
+        def call() -> None:
+            try:
+                function()
+            except BaseException as exc:
+                failures.append(exc)
+            finally:
+                done.release()
+
+        done.acquire()
+        if self.call(call):
+            done.acquire()
+        for exc in failures:
+            raise exc
+
     def is_idle(self) -> bool:
         """Return True if the loop has no tasks and no timers. Its own thread may change that at any time."""
+        if not self._thread.is_alive():
+            return True
         timers = getattr(self.loop, "_scheduled", ())  # private; not every loop has it
         return not asyncio.all_tasks(self.loop) and not timers
 
     def stop(self, timeout: float = 0.0) -> None:
         """Stop the loop. Wait at most ``timeout`` seconds for its thread, since user code may block it."""
         self._stopping = True
-        if self.call(self.loop.stop) and self._thread is not threading.current_thread():
+        is_running = self._thread.is_alive() and self.call(self.loop.stop)
+        if is_running and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -290,6 +349,7 @@ def engine_loop() -> LoopThread:
     with _engine_lock:
         if _engine is None:
             _engine = LoopThread("pyrepl-stream engine")
+            _engine.start()
         return _engine
 
 

@@ -51,7 +51,7 @@ class PythonRunner:
         Args:
             code: Python source.
             interpreter: Compiles the code and runs it in a namespace.
-            user_loop: Returns the loop on which top-level ``await`` runs.
+            user_loop: Returns the loop on which top-level ``await`` runs; it need not have started.
             shows_loop: Code that does not await finds this loop running.
             retire: Called with a loop that the code has blocked for good; later code needs another loop.
         """
@@ -64,7 +64,7 @@ class PythonRunner:
         # The thread in which an interrupt is raised; None while it would hit the compiler.
         self._thread: Optional[int] = None
         self._loop: Optional[LoopThread] = None
-        self._lent: Optional[asyncio.AbstractEventLoop] = None  # to code that does not await
+        self._lent: Optional[UserLoop] = None  # to code that does not await
         self._task: Optional[asyncio.Task[None]] = None
         self._interrupted = False  # an interrupt was sent: code that has not begun must not begin
         self._task_done = False  # the task has run the code: an interrupt would hit other code
@@ -80,7 +80,7 @@ class PythonRunner:
     def start(self, run: Run) -> None:
         """Start the thread of the code."""
         self._run = run
-        self._lent = self._user_loop().loop
+        self._lent = self._user_loop().lendable
         thread = threading.Thread(target=self._main, name=f"execution {run.id}", daemon=True)
         # An empty context: an execution that is started by another one is not part of that one.
         contextvars.Context().run(thread.start)
@@ -126,6 +126,7 @@ class PythonRunner:
             run.finished(end_of(KeyboardInterrupt()))
             return
         self._loop = self._user_loop()
+        self._loop.start()
         context = contextvars.Context()
         context.run(current.set, run)
         self._loop.call(context.run, self._begin, run)
@@ -187,7 +188,7 @@ class PythonRunner:
             if self._interrupted:  # before there was code to interrupt
                 raise KeyboardInterrupt
             loop, running = self._lent, self._shows_loop
-            with loop.lent(running=running) if isinstance(loop, UserLoop) else contextlib.nullcontext():
+            with loop.lent(running=running) if loop else contextlib.nullcontext():
                 self._interpreter.run(program, functools.partial(emit_bundle, run))
         except BaseException as exc:
             return self._failed(run, exc)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from pyrepl_stream import Execution, ExecutionResult, OutputMessage, Session
-from pyrepl_stream.runtime.engine.loop import UserLoop, new_user_loop
 
 BEGIN = """
 import asyncio
@@ -124,20 +122,70 @@ with Session(running_loop={running}) as session:
     assert subprocess.check_output([sys.executable, "-c", program], text=True).split() == ["1", "2", "3"]
 
 
-def test_a_loop_of_another_kind_is_used_as_it_is() -> None:
-    class Other(asyncio.SelectorEventLoop):
-        pass
+def test_the_loop_is_made_when_code_first_uses_it() -> None:
+    # In a process of its own: other tests leave descriptors and threads.
+    program = """
+import os, threading
+from pyrepl_stream import Session
+def used():
+    return len(os.listdir("/dev/fd")), sorted(thread.name for thread in threading.enumerate())
+with Session() as first, Session() as second, Session(running_loop=True) as third:
+    sessions = (first, second, third)
+    for session in sessions: session.execute("import asyncio").wait(60)
+    before = used()
+    for code in ("1 + 1", "print(1)", "loop = asyncio._get_running_loop() or asyncio.get_event_loop()"):
+        for session in sessions: assert session.execute(code).wait(60).success
+    print([now == then for now, then in zip(used(), before)])
+    for session in sessions: session.execute("loop.get_debug()").wait(60)
+    print(used()[0] - before[0], used()[1].count("pyrepl-stream user code"))
+"""
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert output.splitlines() == ["[True, True]", "9 3"]
 
-    class Policy(asyncio.DefaultEventLoopPolicy):
-        _loop_factory = Other
 
-    kinds = []
-    for policy in (None, Policy()):
-        asyncio.set_event_loop_policy(policy)
-        try:
-            loop = new_user_loop()
-        finally:
-            asyncio.set_event_loop_policy(None)
-        kinds.append(type(loop))
-        loop.close()
-    assert kinds == [UserLoop, Other]
+def test_many_sessions_may_be_open() -> None:
+    program = """
+import resource
+from pyrepl_stream import Session
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+sessions = [Session() for _ in range(100)]
+print({session.execute("1 + 1").wait(60).result for session in sessions})
+"""
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "{'2'}\n"
+
+
+def test_threads_that_use_the_loop_first_find_the_same_one(run: Run) -> None:
+    outcome = run(
+        "import threading\ntogether = threading.Barrier(8)\nselectors = []\n"
+        "def use():\n    together.wait()\n    selectors.append(loop._selector)\n"
+        "threads = [threading.Thread(target=use) for _ in range(8)]\n"
+        "for thread in threads: thread.start()\nfor thread in threads: thread.join()\n"
+        "len(selectors), len(set(selectors))"
+    )
+    assert outcome.result == "(8, 1)"
+
+
+def test_code_that_outlives_its_session_finds_a_closed_loop() -> None:
+    with Session() as session:
+        session.execute("import asyncio\nloop = asyncio.get_event_loop()").wait(60)
+    assert session.namespace["loop"].is_closed()
+
+
+def test_a_loop_of_another_kind_is_not_lent() -> None:
+    # In a process of its own: other tests use the policy too.
+    program = """
+import asyncio
+from pyrepl_stream import Session
+class Other(asyncio.SelectorEventLoop):
+    pass
+class Policy(asyncio.DefaultEventLoopPolicy):
+    _loop_factory = Other
+asyncio.set_event_loop_policy(Policy())
+with Session() as session:
+    for code in ("import asyncio\\nasyncio.get_event_loop()", "await asyncio.sleep(0, asyncio.get_running_loop())"):
+        outcome = session.execute(code).wait(60)
+        print(outcome.error or outcome.result)
+"""
+    lent, awaited = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
+    assert lent.startswith("RuntimeError: There is no current event loop")
+    assert awaited.startswith("<Other ")
