@@ -160,16 +160,8 @@ def run_process(
         )
     idle = IdlePolicy(idle_timeout, activity, watch, watch_interval)
     limits = _limits(limits, Limits(timeout, idle, grace))
-    return launch(
-        ProcessRunner(command, limits=limits, retry=retry),
-        command.name,
-        processors=processors,
-        format=format,
-        overflow=overflow,
-        buffer_bytes=buffer_bytes,
-        streaming=streaming,
-        execution_id=execution_id,
-    )
+    runner = ProcessRunner(command, limits=limits, retry=retry)
+    return launch(runner, command.name, execution_id, processors, format, streaming, overflow, buffer_bytes)
 
 
 def run_steps(
@@ -225,16 +217,9 @@ def run_steps(
             raise UsageError(f"a step must be a Step(source=..., command=...), not {short_repr(step)}")
     idle = IdlePolicy(idle_timeout, activity, watch, watch_interval)
     limits = _limits(limits, Limits(timeout, idle, grace))
-    return launch(
-        ProcessRunner(*(step.part for step in steps), limits=limits, keep_going=keep_going),
-        "\n".join(f"{step.source}: {step.part.name}" for step in steps),
-        processors=processors,
-        format=format,
-        overflow=overflow,
-        buffer_bytes=buffer_bytes,
-        streaming=streaming,
-        execution_id=execution_id,
-    )
+    runner = ProcessRunner(*(step.part for step in steps), limits=limits, keep_going=keep_going)
+    code = "\n".join(f"{step.source}: {step.part.name}" for step in steps)
+    return launch(runner, code, execution_id, processors, format, streaming, overflow, buffer_bytes)
 
 
 def _limits(limits: Limits | None, given: Limits) -> Limits:
@@ -249,34 +234,39 @@ def _limits(limits: Limits | None, given: Limits) -> Limits:
 def launch(
     runner: ProcessRunner,
     code: str,
-    *,
+    execution_id: str | None = None,
+    processors: Iterable[AnyProcessor] = (),
+    format: str = "text",
+    streaming: bool = True,
     overflow: Overflow = "block",
     buffer_bytes: int = 4 << 20,
-    **options: Any,
 ) -> ProcessExecution:
     """Start a runner, and return its execution.
 
     Args:
         runner: Runs the commands. Its limits include the timeout.
         code: The text that is shown for the commands.
+        execution_id: See :func:`run_process`.
+        processors: See :func:`run_process`.
+        format: See :func:`run_process`.
+        streaming: See :func:`run_process`.
         overflow: See :func:`run_process`.
         buffer_bytes: See :func:`run_process`.
-        **options: ``processors``, ``format``, ``streaming`` and ``execution_id`` of :func:`run_process`.
 
     Raises:
         UsageError: A value is invalid.
     """
-    checked = ExecutionOptions(timeout=runner.limits.timeout, **options)
+    options = ExecutionOptions(execution_id, runner.limits.timeout, processors, format, streaming)
     Journal("", limit=buffer_bytes, overflow=overflow)  # checks the two options
     run = Run(
-        checked.execution_id or uuid.uuid4().hex[:16],
+        options.execution_id or uuid.uuid4().hex[:16],
         code,
         runner,
         engine_loop(),
-        limit=None if checked.batch else buffer_bytes,
+        limit=None if options.batch else buffer_bytes,
         overflow=overflow,
-        timeout=checked.timeout,
+        timeout=options.timeout,
     )
-    execution = execution_of(run, processors=checked.processors, batch=checked.batch, awaits_reader=True)
+    execution = execution_of(run, processors=options.processors, batch=options.batch, awaits_reader=True)
     run.engine.call(run.start)
     return cast("ProcessExecution", execution)
