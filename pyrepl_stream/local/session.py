@@ -225,13 +225,7 @@ class Session(AnySession):
     # -- running code ------------------------------------------------------------------------
 
     def _execute(self, code: str, options: ExecutionOptions) -> Execution:
-        runner = PythonRunner(
-            code,
-            self._interpreter,
-            self._loop_of_user,
-            shows_loop=self._running_loop,
-            retire=self._retire,
-        )
+        runner = PythonRunner(code, self._interpreter, self._loop_of_user, shows_loop=self._running_loop)
         return self._launch(runner, code, code, options)
 
     def _run_process(
@@ -321,15 +315,9 @@ class Session(AnySession):
     # -- called by the engine's thread -------------------------------------------------------
 
     def _loop_of_user(self) -> LoopThread:
-        if self._user_loop is None:
+        if self._user_loop is None or self._user_loop.stopping:
             self._user_loop = LoopThread("pyrepl-stream user code", lendable=True)
         return self._user_loop
-
-    def _retire(self, loop: LoopThread) -> None:
-        """Abandon an event loop that code has blocked permanently; later code that awaits gets a new one."""
-        if self._user_loop is loop:
-            self._user_loop = None
-        loop.stop()
 
     def _admit(self, run: Run) -> None:
         self._waiting.append(run)

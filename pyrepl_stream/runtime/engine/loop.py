@@ -44,31 +44,23 @@ def runs_event_loop() -> bool:
 
 
 @contextlib.contextmanager
-def shown_loop(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+def shown_loop(loop: Optional[asyncio.AbstractEventLoop]) -> Iterator[None]:
     """Let the code inside the block find ``loop`` running, so that it can create tasks without ``await``."""
+    before = getattr(_shown, "loop", None)
     _shown.loop = loop
     asyncio._set_running_loop(loop)
     try:
         yield
     finally:
-        _shown.loop = None
-        asyncio._set_running_loop(None)
+        _shown.loop = before
+        asyncio._set_running_loop(before)
 
 
-@contextlib.contextmanager
-def hidden_loop() -> Iterator[None]:
+def hidden_loop() -> contextlib.AbstractContextManager[None]:
     """Let a loop run inside the block, even inside a block of :func:`shown_loop`."""
     loop = getattr(_shown, "loop", None)
-    if loop is None or asyncio._get_running_loop() is not loop:
-        yield
-        return
-    _shown.loop = None
-    asyncio._set_running_loop(None)
-    try:
-        yield
-    finally:
-        _shown.loop = loop
-        asyncio._set_running_loop(loop)
+    is_shown = loop is not None and asyncio._get_running_loop() is loop
+    return shown_loop(None) if is_shown else contextlib.nullcontext()
 
 
 if sys.platform == "win32":
@@ -237,7 +229,8 @@ class LoopThread:
         """The loop, open or not; None if it cannot be lent to code."""
         self.on_failure: Callable[[BaseException], object] = lambda exc: None
         """Called in the thread with the exception when the loop itself fails."""
-        self._stopping = False
+        self.stopping = False
+        """:meth:`stop` was called; the thread may still run code that blocks it."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -252,7 +245,7 @@ class LoopThread:
         self.loop.time = monotonic  # type: ignore[method-assign]
         # The threads of user code share the GIL, so a callback that takes long need not be slow itself.
         self.loop.slow_callback_duration = float("inf")
-        if self._stopping:
+        if self.stopping:
             self.loop.close()
             return
         _running.append(self)
@@ -297,14 +290,16 @@ class LoopThread:
 
     def is_idle(self) -> bool:
         """Return True if the loop has no tasks and no timers. Its own thread may change that at any time."""
-        if not self._thread.is_alive():
+        if self.stopping or not self._thread.is_alive():
             return True
         timers = getattr(self.loop, "_scheduled", ())  # private; not every loop has it
         return not asyncio.all_tasks(self.loop) and not timers
 
     def stop(self, timeout: float = 0.0) -> None:
         """Stop the loop. Wait at most ``timeout`` seconds for its thread, since user code may block it."""
-        self._stopping = True
+        if self.stopping:
+            return
+        self.stopping = True
         is_running = self._thread.is_alive() and self.call(self.loop.stop)
         if is_running and self._thread is not threading.current_thread():
             self._thread.join(timeout)
@@ -312,7 +307,7 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            while not self._stopping:
+            while not self.stopping:
                 try:
                     self.loop.run_forever()
                 except (KeyboardInterrupt, SystemExit):
@@ -366,21 +361,12 @@ def _forget() -> None:
     _running.clear()
 
 
-_leaving = False
-
-
-def process_is_leaving() -> bool:
-    """Return True when the process is about to end, and no thread may wait any more."""
-    return _leaving
-
-
-def _leave() -> None:
-    global _leaving
-    _leaving = True
-
+_leaving = threading.Event()
+process_is_leaving = _leaving.is_set
+"""Return True when the process is about to end, and no thread may wait any more."""
 
 atexit.register(_stop_all)
 # Called before `concurrent.futures` joins its workers, which may wait for a reader. `atexit` is too late.
-threading._register_atexit(_leave)  # type: ignore[attr-defined]  # private; exists since Python 3.9
+threading._register_atexit(_leaving.set)  # type: ignore[attr-defined]  # private; exists since Python 3.9
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)

@@ -44,23 +44,21 @@ class PythonRunner:
         user_loop: Callable[[], LoopThread],
         *,
         shows_loop: bool = False,
-        retire: Callable[[LoopThread], None] = LoopThread.stop,
     ) -> None:
         """Prepare to run ``code``.
 
         Args:
             code: Python source.
             interpreter: Compiles the code and runs it in a namespace.
-            user_loop: Returns the loop on which top-level ``await`` runs; it need not have started.
+            user_loop: Returns the loop on which top-level ``await`` runs. It need not have started, but it
+                must not be stopping: one that code has blocked for good is stopped, and is of no more use.
             shows_loop: Code that does not await finds this loop running.
-            retire: Called with a loop that the code has blocked for good; later code needs another loop.
         """
         self._code = code
         self._interpreter = interpreter
         self._number = interpreter.number()
         self._user_loop = user_loop
         self._shows_loop = shows_loop
-        self._retire = retire
         # The thread in which an interrupt is raised; None while it would hit the compiler.
         self._thread: Optional[int] = None
         self._loop: Optional[LoopThread] = None
@@ -110,9 +108,9 @@ class PythonRunner:
             self._end_known.release()
 
     def abandoned(self) -> str:
-        """Retire the loop if the code blocks it. Return the text of the warning."""
+        """Stop the loop if the code blocks it for good. Return the text of the warning."""
         if self._loop is not None and not self._cancel_reached:
-            self._retire(self._loop)
+            self._loop.stop()
         return (
             "the code does not react to the interrupt (it sleeps, or is in C code): "
             "it continues in the background"
