@@ -151,14 +151,14 @@ def override_streams() -> Iterator[None]:
     out, err = sys.stdout, sys.stderr
     replaced = out is not STDOUT and err is not STDERR
     if replaced:
-        standard_streams.add_fallbacks(out, err)
+        entry = standard_streams.add_fallbacks(out, err)
         sys.stdout, sys.stderr = STDOUT, STDERR
     try:
         yield
     finally:
         if replaced:
             sys.stdout, sys.stderr = out, err
-            standard_streams.remove_fallbacks(out, err)
+            standard_streams.remove_fallbacks(entry)
         uninstall()
 
 
@@ -180,7 +180,6 @@ _STREAMS: tuple[_Replacement, ...] = (
     (sys, "stdout", lambda original: STDOUT),
     (sys, "stderr", lambda original: STDERR),
 )
-_RUNNERS = (asyncio.Runner,) if sys.version_info >= (3, 11) else ()
 _REPLACEMENTS: tuple[_Replacement, ...] = (
     *_STREAMS,
     (threading.Thread, "start", functools.partial(routed_calls.thread_start, route_pools=_route_pools)),

@@ -27,55 +27,46 @@ __all__ = (
     "resolve_each_write",
 )
 
-# The streams that were in `sys` before, newest last. Code outside of executions writes to the last one.
-_fallback_out: list[Any] = [sys.__stdout__]
-_fallback_err: list[Any] = [sys.__stderr__]
-STDOUT = StreamProxy(StreamType.STDOUT, _fallback_out)
-STDERR = StreamProxy(StreamType.STDERR, _fallback_err)
+# The stdout and stderr that were in `sys` before, newest last. Code outside of executions writes to the last.
+_fallbacks: list[tuple[Any, Any]] = [(sys.__stdout__, sys.__stderr__)]
+STDOUT = StreamProxy(StreamType.STDOUT, _fallbacks)
+STDERR = StreamProxy(StreamType.STDERR, _fallbacks)
 
 
-def add_fallbacks(out: Any, err: Any) -> None:
-    """Let code outside of executions write to these streams."""
-    _fallback_out.append(out)
-    _fallback_err.append(err)
+def add_fallbacks(out: Any, err: Any) -> object:
+    """Let code outside of executions write to these streams. Return the entry, to remove it again."""
+    entry = (out, err)
+    _fallbacks.append(entry)
     StreamProxy.mirror_attributes(out)
     StreamProxy.mirror_attributes(err)
+    return entry
 
 
-def remove_fallbacks(out: Any, err: Any) -> None:
-    """Undo one :func:`add_fallbacks`."""
-    _remove(_fallback_out, out)
-    _remove(_fallback_err, err)
-
-
-def _remove(fallbacks: list[Any], stream: Any) -> None:
-    """Remove the newest entry of ``stream``. Another call may have appended entries since."""
-    for index in range(len(fallbacks) - 1, 0, -1):
-        if fallbacks[index] is stream:
-            del fallbacks[index]
-            return
+def remove_fallbacks(entry: object) -> None:
+    """Undo one :func:`add_fallbacks`. Another call may have added streams since."""
+    _fallbacks[:] = [known for known in _fallbacks if known is not entry]
 
 
 def reset_fallbacks(out: Any, err: Any) -> None:
     """Let code outside of executions write to these streams, and forget the earlier ones."""
     add_fallbacks(out, err)
-    del _fallback_out[:-1], _fallback_err[:-1]
+    del _fallbacks[:-1]
 
 
 def keep_first_fallbacks() -> None:
     """Forget all but the first streams: a handler that kept a proxy still writes to those."""
-    del _fallback_out[1:], _fallback_err[1:]
+    del _fallbacks[1:]
 
 
 def fallback(stream: StreamType) -> Any:
     """Return the stream to which code writes if it belongs to no execution."""
-    return (_fallback_out if stream is StreamType.STDOUT else _fallback_err)[-1]
+    return _fallbacks[-1][stream is StreamType.STDERR]
 
 
 def is_standard(stream: object, kind: StreamType) -> bool:
     """Return True if ``stream`` is a proxy, or a stream whose place it has taken."""
-    proxy, fallbacks = (STDOUT, _fallback_out) if kind is StreamType.STDOUT else (STDERR, _fallback_err)
-    return stream is proxy or any(stream is known for known in fallbacks)
+    index = kind is StreamType.STDERR
+    return stream is (STDOUT, STDERR)[index] or any(stream is known[index] for known in _fallbacks)
 
 
 def _bind(run: Run) -> None:

@@ -180,7 +180,7 @@ class StreamProxy(threading.local):
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         """The class of the stream that was in ``sys``, by which libraries such as click choose colours."""
-        return self._looks_like or type(self._fallback[-1])
+        return self._looks_like or type(self._fallbacks[-1][self._index])
 
     @classmethod
     def look_like(cls, other: type) -> None:
@@ -188,17 +188,18 @@ class StreamProxy(threading.local):
         cls._looks_like = other
         cls.__name__, cls.__qualname__, cls.__module__ = other.__name__, other.__qualname__, other.__module__
 
-    def __init__(self, stream: StreamType, fallback: list[Any]) -> None:
-        # Called once in each thread. `fallback` is shared: its last item is the stream that was in `sys`
-        # before. Code that belongs to no execution writes to that stream.
+    def __init__(self, stream: StreamType, fallbacks: list[tuple[Any, Any]]) -> None:
+        # Called once in each thread. `fallbacks` is shared: its last item has the two streams that were in
+        # `sys` before. Code that belongs to no execution writes to them.
         self._stream = stream
-        self._fallback = fallback
+        self._index = stream is StreamType.STDERR
+        self._fallbacks = fallbacks
 
     def _target(self) -> Any:
         run = current.get()
         if run is None:
-            return self._fallback[-1]
-        return run.stdout if self._stream is StreamType.STDOUT else run.stderr
+            return self._fallbacks[-1][self._index]
+        return run.stderr if self._index else run.stdout
 
     def write(self, text: str) -> int:
         """Write text to the stream of the current execution."""
