@@ -20,6 +20,7 @@ __all__ = ("install", "uninstall", "is_module", "after_fork")
 _NAME = "__main__"
 _lock = threading.Lock()  # guards _users
 _users = 0
+_original: Any = None  # the module that was replaced
 _forked: Optional[dict[str, Any]] = None  # in a forked child: the namespace of the code that forked
 
 
@@ -29,22 +30,17 @@ def is_module(namespace: dict[str, Any]) -> bool:
         return True
     module = sys.modules.get(_NAME)
     if type(module) is _Main:
-        module = object.__getattribute__(module, "_original")
+        module = _original
     return getattr(module, "__dict__", None) is namespace
 
 
 class _Main(ModuleType):
-    def __init__(self, original: ModuleType) -> None:
-        super().__init__(_NAME)
-        object.__setattr__(self, "_original", original)
-
     def __getattribute__(self, name: str) -> Any:
         if name == "__class__":
             return ModuleType
-        original = object.__getattribute__(self, "_original")
         namespace = _namespace()
         if namespace is None:
-            return getattr(original, name)
+            return getattr(_original, name)
         if name == "__dict__":
             return namespace
         if name in namespace:
@@ -58,14 +54,14 @@ class _Main(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         namespace = _namespace()
         if namespace is None:
-            setattr(object.__getattribute__(self, "_original"), name, value)
+            setattr(_original, name, value)
         else:
             namespace[name] = value
 
     def __delattr__(self, name: str) -> None:
         namespace = _namespace()
         if namespace is None:
-            delattr(object.__getattribute__(self, "_original"), name)
+            delattr(_original, name)
         elif name in namespace:
             del namespace[name]
         else:
@@ -73,11 +69,11 @@ class _Main(ModuleType):
 
     def __dir__(self) -> list[str]:
         namespace = _namespace()
-        return sorted(namespace) if namespace is not None else dir(object.__getattribute__(self, "_original"))
+        return sorted(namespace) if namespace is not None else dir(_original)
 
     def __repr__(self) -> str:
         if _namespace() is None:
-            return repr(object.__getattribute__(self, "_original"))
+            return repr(_original)
         return f"<module '{_NAME}'>"
 
 
@@ -88,11 +84,12 @@ def _namespace() -> Optional[dict[str, Any]]:
 
 def install() -> None:
     """Begin to answer for the namespaces of executions. Each call needs one :func:`uninstall`."""
-    global _users
+    global _users, _original
     with _lock:
         _users += 1
-        if _users == 1:
-            sys.modules[_NAME] = _Main(sys.modules[_NAME])
+        if _users == 1 and type(sys.modules[_NAME]) is not _Main:
+            _original = sys.modules[_NAME]
+            sys.modules[_NAME] = _Main(_NAME)
 
 
 def uninstall() -> None:
@@ -116,5 +113,5 @@ def after_fork(namespace: Optional[dict[str, Any]]) -> None:
 
 def _restore() -> None:
     module = sys.modules.get(_NAME)
-    if type(module) is _Main:
-        sys.modules[_NAME] = object.__getattribute__(module, "_original")
+    if type(module) is _Main and _forked is None:
+        sys.modules[_NAME] = _original

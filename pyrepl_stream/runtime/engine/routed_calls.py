@@ -9,22 +9,21 @@ import functools
 import logging
 import sys
 import threading
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Callable, Optional
 
 from ..messages import LogMessage, StreamType
 from .context import current
-from .loop import hidden_loop
 from .replacements import MISSING
 from .run import Run
-from .standard_streams import bound, is_standard, resolve_each_write
+from .standard_streams import bound, is_standard
 
 __all__ = (
     "thread_start",
     "submit",
     "pool_call",
-    "run_forever",
-    "without_loop",
+    "inside",
     "log_emit",
     "routed_input",
     "routed_builtin_input",
@@ -107,26 +106,18 @@ def _run_job(run: Optional[Run], fn: Callable[..., Any], *args: Any, **kwargs: A
         return fn(*args, **kwargs)
 
 
-def run_forever(original: Callable[..., None]) -> Callable[..., None]:
-    """Look up the execution of each write while the thread runs a loop, whose tasks belong to several."""
+def inside(block: Callable[[], AbstractContextManager[Any]]) -> Callable[[Callable[..., Any]], Any]:
+    """Return a function whose replacements run the original inside ``with block():``."""
 
-    @functools.wraps(original)
-    def run(self: Any) -> None:
-        with resolve_each_write():
-            original(self)
+    def replace(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with block():
+                return original(*args, **kwargs)
 
-    return run
+        return run
 
-
-def without_loop(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Let ``original`` run a loop of its own, even where code finds another loop running (``shown_loop``)."""
-
-    @functools.wraps(original)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        with hidden_loop():
-            return original(*args, **kwargs)
-
-    return run
+    return replace
 
 
 def log_emit(original: Callable[..., None]) -> Callable[..., None]:

@@ -24,6 +24,7 @@ from typing import Any, Callable
 from ..messages import StreamType
 from . import main_module, routed_calls, standard_streams
 from .context import current
+from .loop import hidden_loop
 from .replacements import Replacements
 from .standard_streams import STDERR, STDOUT
 
@@ -180,17 +181,16 @@ _STREAMS: tuple[_Replacement, ...] = (
     (sys, "stdout", lambda original: STDOUT),
     (sys, "stderr", lambda original: STDERR),
 )
+_RUNNER_METHODS = ("run", "close") if sys.version_info >= (3, 11) else ()
 _REPLACEMENTS: tuple[_Replacement, ...] = (
     *_STREAMS,
     (threading.Thread, "start", functools.partial(routed_calls.thread_start, route_pools=_route_pools)),
     (concurrent.futures.ThreadPoolExecutor, "submit", routed_calls.submit),
-    (asyncio.BaseEventLoop, "run_forever", routed_calls.run_forever),
-    (asyncio, "run", routed_calls.without_loop),
-    *(
-        (asyncio.Runner, name, routed_calls.without_loop)
-        for name in ("run", "close")
-        if sys.version_info >= (3, 11)
-    ),
+    # A thread that runs a loop writes for several executions, whose tasks the loop runs.
+    (asyncio.BaseEventLoop, "run_forever", routed_calls.inside(standard_streams.resolve_each_write)),
+    # These run a loop of their own, even where code finds another loop running (`shown_loop`).
+    (asyncio, "run", routed_calls.inside(hidden_loop)),
+    *((asyncio.Runner, name, routed_calls.inside(hidden_loop)) for name in _RUNNER_METHODS),
     (logging.StreamHandler, "emit", routed_calls.log_emit),
     (sys, "unraisablehook", routed_calls.unraisable_hook),
     (builtins, "input", routed_calls.routed_builtin_input),
