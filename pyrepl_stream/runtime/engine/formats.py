@@ -16,6 +16,7 @@ __all__ = (
     "mime_bundle",
     "clean",
     "display_message",
+    "brief_error",
     "ending_message",
     "error_message",
     "describe",
@@ -155,10 +156,13 @@ def error_message(exc: BaseException) -> ErrorMessage:
 
 def ending_message(exc: BaseException) -> ErrorMessage:
     """Return the message for an exception that ended an execution. An exit needs no traceback."""
-    if isinstance(exc, SystemExit):
-        name, value = describe(exc)
-        return ErrorMessage(name=name, value=value, traceback=(f"{name}: {value}",))
-    return error_message(exc)
+    return brief_error(exc) if isinstance(exc, SystemExit) else error_message(exc)
+
+
+def brief_error(exc: BaseException) -> ErrorMessage:
+    """Return the message for an exception whose traceback is of no interest."""
+    name, value = describe(exc)
+    return ErrorMessage(name=name, value=value, traceback=(f"{name}: {value}",))
 
 
 def _without_engine(formatted: traceback.TracebackException) -> None:

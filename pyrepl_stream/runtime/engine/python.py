@@ -189,7 +189,7 @@ class PythonRunner:
             with loop.lent(running=running) if loop else contextlib.nullcontext():
                 self._interpreter.run(program, functools.partial(emit_bundle, run))
         except BaseException as exc:
-            return self._failed(run, exc)
+            return failed(run, exc, self._interpreter.error)
         return CompleteMessage(success=True)
 
     # -- called in the thread of the session's loop ------------------------------------------
@@ -212,14 +212,12 @@ class PythonRunner:
             complete = CompleteMessage(success=True)
         except asyncio.CancelledError as exc:
             self._task_done = True
-            complete = self._failed(run, KeyboardInterrupt().with_traceback(exc.__traceback__))
+            interrupt = KeyboardInterrupt().with_traceback(exc.__traceback__)
+            complete = failed(run, interrupt, self._interpreter.error)
         except BaseException as exc:
             self._task_done = True
-            complete = self._failed(run, exc)
+            complete = failed(run, exc, self._interpreter.error)
         run.finished(complete)
-
-    def _failed(self, run: Run, exc: BaseException) -> CompleteMessage:
-        return failed(run, exc, self._interpreter.error)
 
 
 def _unless_begun(run: Run, task: asyncio.Task[None]) -> None:

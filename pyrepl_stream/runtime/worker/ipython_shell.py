@@ -35,7 +35,7 @@ from ..engine.context import current
 from ..engine.formats import clean, describe, display_message
 from ..engine.run import Run
 from ..engine.streams import StreamProxy
-from ..messages import ClearMessage, DisplayMessage, ErrorMessage, ResultMessage
+from ..messages import DisplayMessage, ErrorMessage, ResultMessage
 from ..process import Command
 from .ipython_profile import Profile, use_pdb
 from .main_thread import Await, CellRunner, EmittedError
@@ -161,14 +161,12 @@ class _Publisher(DisplayPublisher):
         self._widgets = Widgets()
 
     def clear_output(self, wait: bool = False) -> None:
-        """Emit a `clear` message."""
+        """Emit a `clear` message, or what clears the ``Output`` widget in whose block the code runs."""
         run = current.get()
         if run is None:
             return
-        handled, message = self._widgets.clear(wait)
-        if not handled:
-            run.emit(ClearMessage(wait=wait))
-        elif message is not None:
+        message = self._widgets.clear(wait)
+        if message is not None:
             run.emit(message)
 
     def publish(self, data: Any, metadata: Any = None, source: object = None, **options: Any) -> None:

@@ -19,11 +19,13 @@ from collections import deque
 from typing import Any, Optional
 
 from ..engine import routing
+from ..engine.formats import brief_error
 from ..engine.loop import engine_loop
+from ..engine.python import end_of
 from ..engine.run import Run, Runner
 from ..engine.standard_streams import fallback
 from ..errors import PyreplStreamError
-from ..messages import CompleteMessage, ErrorMessage, InputRequestMessage, StreamType
+from ..messages import InputRequestMessage, StreamType
 from ..process import ProcessRunner
 from ..protocol.frames import Frame, FrameType
 from ..protocol.requests import Request
@@ -199,10 +201,8 @@ class _Worker:
         """Complete an execution that could not be started."""
         self._runs.pop(ordinal, None)
         sink = ChannelSink(self._channel, ordinal)
-        name, value = type(error).__name__, str(error)
-        text = f"{name}: {value}"
-        sink.append(ErrorMessage(name=name, value=value, traceback=(text,)))
-        sink.append(CompleteMessage(status="error", error=text))
+        sink.append(brief_error(error))
+        sink.append(end_of(error))
         sink.close()
 
     def _check_later(self, run: Run) -> None:
@@ -212,9 +212,7 @@ class _Worker:
 
     def _check(self, run: Run) -> None:
         assert isinstance(run.runner, CellRunner)
-        if run.runner.parts:  # they do not report their end
-            self._check_later(run)
-        elif not (run.closed or run.writer.is_bound or run.runner.busy):
+        if not (run.closed or run.writer.is_bound or run.runner.busy):
             run.close()
 
     def _forget(self, ordinal: int) -> None:

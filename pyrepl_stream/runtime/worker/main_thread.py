@@ -253,7 +253,7 @@ class CellRunner:
         pipes: The pipes that become file descriptors 1 and 2.
         parts: Commands that may still write for the execution.
         left: Tasks that continue after the end of the cell.
-        on_left: Called when one of them has ended.
+        on_left: Called when one of the commands or tasks has ended.
     """
 
     code: str

@@ -68,6 +68,7 @@ class _Part:
     def close(self) -> None:
         """Detach from the execution: background processes of the command have ended too."""
         self._owner.parts.discard(self)
+        self._owner.on_left()
 
 
 def replace_script_magic(shell: Any, name: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
-from ..messages import DisplayMessage
+from ..messages import ClearMessage, DisplayMessage, Message
 
 __all__ = ("Widgets",)
 
@@ -41,13 +41,13 @@ class Widgets:
             return replace(message, display_id=output, update=True)
         return message
 
-    def clear(self, wait: bool) -> tuple[bool, Optional[DisplayMessage]]:
-        """Clear the active output. Return whether there is one, and the message to emit."""
+    def clear(self, wait: bool) -> Optional[Message]:
+        """Clear the active output, or the cell's. Return the message for it; None if the next does it."""
         output = _active()
         if output is None:
-            return False, None
+            return ClearMessage(wait=wait)
         self._cleared.add(output)
-        return True, None if wait else DisplayMessage(data=_EMPTY, display_id=output, update=True)
+        return None if wait else DisplayMessage(data=_EMPTY, display_id=output, update=True)
 
 
 def _all() -> Any:
