@@ -29,6 +29,8 @@ class WriteBinding:
         self._checked = checked
         self._is_direct = is_direct
         self._threads: list[dict[str, object]] = []  # their dicts in the stdout proxy
+        self.on_unbound: Callable[[], object] = lambda: None
+        """Called when no thread is bound any more, in the thread that was the last."""
 
     @property
     def count(self) -> int:
@@ -45,6 +47,8 @@ class WriteBinding:
         self._threads[:] = [known for known in self._threads if known is not names]
         names.pop("write", None)
         names.pop("flush", None)
+        if not self._threads:
+            self.on_unbound()
 
     def update(self) -> None:
         """Exchange ``write`` according to ``is_direct``. May be called from any thread."""

@@ -145,7 +145,7 @@ class Run:
     @property
     def in_use(self) -> bool:
         """True while the execution is being read, or any of its threads still runs."""
-        return self.writer.alive or self.writer.is_bound or self.journal.is_read
+        return self.writer.alive or self.writer.binding.count > 0 or self.journal.is_read
 
     @property
     def settled(self) -> bool:

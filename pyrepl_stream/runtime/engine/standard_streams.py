@@ -70,7 +70,7 @@ def is_standard(stream: object, kind: StreamType) -> bool:
 
 
 def _bind(run: Run) -> None:
-    run.writer.bind(STDOUT.names())
+    run.writer.binding.bind(STDOUT.names())
     STDERR.names()["write"] = run.stderr.write
 
 
@@ -78,7 +78,7 @@ def unbind(run: Optional[Run]) -> None:
     """Detach the calling thread from ``run``, even if :func:`bound` was interrupted."""
     names = STDOUT.names()
     if run is not None:
-        run.writer.unbind(names)
+        run.writer.binding.unbind(names)
     names.pop("write", None)
     names.pop("flush", None)
     STDERR.names().pop("write", None)

@@ -75,11 +75,9 @@ class Writer:
         self._timer: Optional[asyncio.TimerHandle] = None
         stdout = self._buffer.stdout
         flush = stdout.flush if order is None else self._flush
-        self.on_unbound: Callable[[], object] = lambda: None
-        """Called when no thread is bound any more, in the thread that was the last."""
-        self._binding = WriteBinding(stdout.write, self._write, flush, self._is_direct)
+        self.binding = WriteBinding(stdout.write, self._write, flush, self._is_direct)
         self._direct = stdout.write
-        self.write = self._binding.write
+        self.write = self.binding.write
         self.flush = flush
         self.alive = True  # the code runs
         self.waiting: Sized = ()  # one item for each bound thread that waits for input, and cannot write
@@ -108,7 +106,7 @@ class Writer:
             self._wake()
         else:
             if self._pace.sample(count):
-                self._binding.update()
+                self.binding.update()
             if self._buffer.pending() > _AHEAD:
                 self._wait_for_engine()
         if self._order is not None and text.endswith("\n"):
@@ -160,31 +158,16 @@ class Writer:
         if self._order is not None and self._flow.state is not _CLOSED:
             self._order.flush()
 
-    def bind(self, names: dict[str, object]) -> None:
-        """Make this writer the target of a thread; ``names`` is its dict in the stdout proxy."""
-        self._binding.bind(names)
-
-    def unbind(self, names: dict[str, object]) -> None:
-        """Undo :meth:`bind`."""
-        self._binding.unbind(names)
-        if not self.is_bound:
-            self.on_unbound()
-
     def encode_by(self, encode: Optional[Callable[[str], bytes]]) -> None:
         """Encode text for stdout by calling ``encode``; None for the default, UTF-8."""
         self._encode = encode
-        self._binding.update()
+        self.binding.update()
 
     def keep_order(self) -> None:
         """Apply the checks to every write from now on: other code is about to write to the descriptors."""
         if self._order is not None and not self._order.strict:
             self._order.strict = True
-            self._binding.update()
-
-    @property
-    def is_bound(self) -> bool:
-        """True while a thread writes here."""
-        return self._binding.count > 0
+            self.binding.update()
 
     @property
     def idle(self) -> bool:
@@ -203,7 +186,7 @@ class Writer:
     def after_fork(self) -> None:
         """Write to the fallback in a forked child: it has no engine, and the execution is the parent's."""
         self._flow.close_in_child()
-        self._binding.update()
+        self.binding.update()
 
     def _wait_for_engine(self) -> None:
         """Wait until the engine has caught up, even on an event loop: this takes only milliseconds."""
@@ -265,7 +248,7 @@ class Writer:
             self.keep_order()
         if pace.small and self._buffer.pending() > _AHEAD:
             pace.small = False
-            self._binding.update()
+            self.binding.update()
         delay = pace.tick()
         found = self._move()
         backlog = self._backlog is not None
@@ -277,10 +260,10 @@ class Writer:
             pace.pause()
             if self._order is not None:
                 self._order.pause()
-            self._binding.update()
+            self.binding.update()
             self._move()  # text written between the move above and the change of `write`
         else:
-            self._binding.update()
+            self.binding.update()
         self._schedule(delay)
 
     def _schedule(self, delay: float) -> None:
@@ -290,7 +273,7 @@ class Writer:
             self._later(0)  # only the limit of a burst was reached
         elif state is _FLOWING or (state is _GATED and self._buffer.pending()):
             self._later(delay)
-        elif state is _GATED or self._binding.count > len(self.waiting):
+        elif state is _GATED or self.binding.count > len(self.waiting):
             self._later(SLOW_TICK)  # a thread may call a `write` that it saved, which wakes nothing
 
     def _catch_escapes(self) -> None:
@@ -355,7 +338,7 @@ class Writer:
         self._flow.enter(_CLOSED)
         if self._timer is not None:
             self._timer.cancel()
-        self._binding.update()
+        self.binding.update()
 
 
 def _ends_line(data: Union[str, bytes, Message]) -> bool:

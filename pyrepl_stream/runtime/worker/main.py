@@ -185,7 +185,7 @@ class _Worker:
                 if run.done:
                     self._engine.call(self._check_later, run)
 
-            run.writer.on_unbound = run.runner.on_left = check
+            run.writer.binding.on_unbound = run.runner.on_left = check
             run.when_done(check)
         run.start()
 
@@ -212,7 +212,7 @@ class _Worker:
 
     def _check(self, run: Run) -> None:
         assert isinstance(run.runner, CellRunner)
-        if not (run.closed or run.writer.is_bound or run.runner.busy):
+        if not (run.closed or run.writer.binding.count or run.runner.busy):
             run.close()
 
     def _forget(self, ordinal: int) -> None:
