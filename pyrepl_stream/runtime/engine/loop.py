@@ -33,6 +33,7 @@ __all__ = (
 )
 
 _shown = threading.local()  # `loop`: the loop that is shown to the thread's code
+_lent = threading.local()  # `loop`: the loop that is lent to the thread's code
 
 
 def runs_event_loop() -> bool:
@@ -108,12 +109,14 @@ class UserLoop(_Loop):
     def lent(self, *, running: bool) -> Iterator[None]:
         """Let the code inside the block use the loop, with or without ``running`` as the loop that runs."""
         held = self._held[threading.get_ident()] = []
+        _lent.loop = self
         asyncio.set_event_loop(self)
         try:
             with shown_loop(self) if running else contextlib.nullcontext():
                 yield
         finally:
             asyncio.set_event_loop(None)
+            _lent.loop = None
             del self._held[threading.get_ident()]
             with contextlib.suppress(RuntimeError):  # the session was closed
                 self._begin(held)
@@ -356,6 +359,10 @@ def _stop_all() -> None:
 def _forget() -> None:
     """Forget the loops in a forked child, which does not have their threads."""
     global _engine, _engine_lock
+    if getattr(_lent, "loop", None) is not None:
+        _shown.loop = None
+        asyncio._set_running_loop(None)
+        asyncio.set_event_loop(asyncio.new_event_loop())
     _engine = None
     _engine_lock = threading.Lock()
     _running.clear()
