@@ -216,7 +216,10 @@ class UserLoop(_Loop):
 
 def _is_default_kind() -> bool:
     """Return True unless loops are of another kind, such as uvloop, and cannot be lent to code."""
-    loop = asyncio.new_event_loop()
+    try:
+        loop = asyncio.new_event_loop()
+    except OSError:  # no file descriptor is left: code that uses the loop will find that
+        return True
     loop.close()
     return type(loop) is _Loop
 

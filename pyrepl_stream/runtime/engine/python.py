@@ -123,8 +123,13 @@ class PythonRunner:
         if self._interrupted:  # before there was code to interrupt
             run.finished(end_of(KeyboardInterrupt()))
             return
-        self._loop = self._user_loop()
-        self._loop.start()
+        loop = self._user_loop()
+        try:
+            loop.start()
+        except (OSError, RuntimeError) as exc:  # no file descriptor or no thread is left
+            run.finished(failed(run, exc))
+            return
+        self._loop = loop
         context = contextvars.Context()
         context.run(current.set, run)
         self._loop.call(context.run, self._begin, run)

@@ -155,6 +155,32 @@ print({session.execute("1 + 1").wait(60).result for session in sessions})
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "{'2'}\n"
 
 
+def test_code_fails_if_there_are_no_descriptors_for_its_loop() -> None:
+    program = """
+import os, resource
+from pyrepl_stream import Session
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+first, second = Session(), Session()
+first.execute("import asyncio").wait(60)
+taken = []
+try:
+    while True: taken.append(os.dup(0))
+except OSError:
+    pass
+for session, code in (
+    (first, "asyncio.get_event_loop().get_debug()"),
+    (first, "await asyncio.sleep(0)"),
+    (second, "5"),
+):
+    outcome = session.execute(code).wait(60)
+    print(outcome.error or outcome.result)
+for descriptor in taken: os.close(descriptor)
+print(first.execute("await asyncio.sleep(0, 5)").wait(60).result)
+"""
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert output.splitlines() == ["OSError: [Errno 24] Too many open files"] * 2 + ["5", "5"]
+
+
 def test_threads_that_use_the_loop_first_find_the_same_one(run: Run) -> None:
     outcome = run(
         "import threading\ntogether = threading.Barrier(8)\nselectors = []\n"
