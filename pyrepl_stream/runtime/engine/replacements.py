@@ -27,20 +27,17 @@ class Replacements:
         """Return True if an attribute of ``owner`` is replaced."""
         return any(entry[0] is owner for entry in self._entries)
 
-    def forget(self, owner: Any, name: str) -> None:
-        """Leave an attribute as it is when the others are restored."""
-        self._take(owner, name)
-
     def restore(self, owner: Any, name: str) -> None:
         """Restore one attribute."""
-        _restore(self._take(owner, name))
+        _restore(self.forget(owner, name))
 
     def restore_all(self) -> None:
         """Restore all attributes, the last one first."""
         entries, self._entries = self._entries, []
         _restore(entries)
 
-    def _take(self, owner: Any, name: str) -> list[_Entry]:
+    def forget(self, owner: Any, name: str) -> list[_Entry]:
+        """Leave an attribute as it is when the others are restored. Return what is known of it."""
         taken: list[_Entry] = []
         kept: list[_Entry] = []
         for entry in self._entries:

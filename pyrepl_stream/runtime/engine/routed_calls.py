@@ -15,6 +15,7 @@ from typing import Any, Callable, Optional
 
 from ..messages import LogMessage, StreamType
 from .context import current
+from .formats import display_message, mime_bundle
 from .replacements import MISSING
 from .run import Run
 from .standard_streams import bound, is_standard
@@ -214,8 +215,10 @@ def display_for_builtins(original: Any) -> Any:
         for value in values:
             if run is None:
                 sys.stdout.write(f"{value!r}\n")
-            else:
-                run.display(value, display_id=display_id, update=update)
+                continue
+            data, metadata = mime_bundle(value)
+            if data:
+                run.emit(display_message(data, metadata, display_id=display_id, update=update))
 
     return display
 

@@ -26,7 +26,6 @@ from ..messages import (
     StreamType,
 )
 from .flow import SLOW_TICK, WriterSink
-from .formats import display_message, mime_bundle
 from .loop import LoopThread
 from .order import DescriptorOrder
 from .streams import OutputStream
@@ -161,12 +160,6 @@ class Run:
     def log(self, level: str, text: str, source: str = "") -> None:
         """Emit a notice of this package."""
         self.emit(LogMessage(level=level, logger="pyrepl_stream", text=text, source=source))
-
-    def display(self, value: Any, *, display_id: Optional[str] = None, update: bool = False) -> None:
-        """Emit a message that displays a value."""
-        data, metadata = mime_bundle(value)
-        if data:
-            self.emit(display_message(data, metadata, display_id=display_id, update=update))
 
     def read_input(self, prompt: str, *, password: bool) -> str:
         """Ask the reader for a line of input, and wait for it.
