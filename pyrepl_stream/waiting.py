@@ -15,7 +15,7 @@ __all__ = ("Subscribe", "wait_async", "wait_sync")
 
 # Seconds for each turn of waiting. A signal that arrives just before the main thread waits does not wake it,
 # nor does a signal that the system delivers to another thread. The main thread handles it after the turn.
-_TURN = 0.25
+TURN = 0.25
 
 Subscribe = Callable[[Callable[[], None]], None]
 """A function that takes a callback, and calls it once, from any thread, when an event happens."""
@@ -102,7 +102,7 @@ def wait_sync(subscribe: Subscribe, timeout: float | None) -> bool:
     if threading.current_thread() is not threading.main_thread():
         return event.wait(timeout)
     deadline = math.inf if timeout is None else time.monotonic() + timeout
-    while not event.wait(min(_TURN, max(0.0, deadline - time.monotonic()))):
+    while not event.wait(min(TURN, max(0.0, deadline - time.monotonic()))):
         if time.monotonic() >= deadline:
             return False
     return True

@@ -7,9 +7,8 @@ import copy
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from enum import Enum
 
 from ..pipeline import STALL_TIMEOUT, AnyProcessor, Pipeline, check_processors
 from ..processor_errors import log_of
@@ -18,7 +17,7 @@ from ..runtime.journal.memory import NEVER_DROPPED, OVERFLOW_POLICIES, Overflow
 from ..runtime.journal.sizes import cost_of, output_bytes
 from ..runtime.messages import CompleteMessage, GapMessage, LogMessage, Message
 from ..runtime.validation import check_at_least_one, check_choice
-from ..waiting import Subscribe, wait_async, wait_sync
+from ..waiting import TURN, wait_async, wait_sync
 
 __all__ = ("Branch",)
 
@@ -86,7 +85,10 @@ class Branch:
 
 
 class _Queue:
-    """A queue of messages with a limit on the memory that they use. Not thread-safe."""
+    """A queue of messages with a limit on the memory that they use. Not thread-safe.
+
+    A gap counts as 0 bytes: there is at most one gap between two messages that are kept.
+    """
 
     def __init__(self, overflow: Overflow, limit: int) -> None:
         self.overflow = overflow
@@ -97,30 +99,20 @@ class _Queue:
     def __bool__(self) -> bool:
         return bool(self._messages)
 
-    def has_room(self, message: Message) -> bool:
-        """Return True if a message fits, or must be added even if it does not."""
-        fits = not self._messages or self.size + cost_of(message) <= self.limit
-        return fits or (self.overflow != "drop_oldest" and isinstance(message, NEVER_DROPPED))
-
     def put(self, message: Message) -> bool:
         """Add a message, or a gap in its place. Return False if there is no room and none may be dropped."""
-        has_room = self.has_room(message)
         cost = cost_of(message)
-        if not has_room and self.overflow == "drop_newest":
-            before, before_cost = self._messages[-1]
-            if _is_gap(before):
-                self._messages.pop()
-                self.size -= before_cost
-                message, cost = _gap(before, message), before_cost
-            else:
-                message = _gap(message, message)
-                cost = cost_of(message)
-        elif not has_room and self.overflow != "drop_oldest":
+        fits = not self._messages or self.size + cost <= self.limit
+        if fits or self.overflow == "drop_oldest" or isinstance(message, NEVER_DROPPED):
+            self._messages.append((message, cost))
+            self.size += cost
+            if not fits and self.overflow == "drop_oldest":
+                self._drop_oldest()
+        elif self.overflow == "drop_newest":
+            first = self._messages.pop()[0] if _is_gap(self._messages[-1][0]) else message
+            self._messages.append((_gap(first, message), 0))
+        else:
             return False
-        self._messages.append((message, cost))
-        self.size += cost
-        if not has_room and self.overflow == "drop_oldest":
-            self._drop_oldest()
         return True
 
     def pop(self) -> Message:
@@ -137,7 +129,6 @@ class _Queue:
             if not isinstance(message, NEVER_DROPPED):
                 first = kept.pop()[0] if kept and _is_gap(kept[-1][0]) else message
                 self.size -= cost
-                # A gap counts as 0 bytes: there is at most one gap between two messages that are kept.
                 message, cost = _gap(first, message), 0
             kept.append((message, cost))
         self._messages.extendleft(reversed(kept))
@@ -161,96 +152,57 @@ def _gap(first: Message, last: Message) -> GapMessage:
     )
 
 
-class _State(Enum):
-    """State of a worker."""
-
-    IDLE = "idle"  # waits for a message
-    BUSY = "busy"  # processes a message
-    ENDED = "ended"  # takes no more messages
-
-
-_MOVES: Mapping[_State, tuple[_State, ...]] = {
-    _State.IDLE: (_State.IDLE, _State.BUSY, _State.ENDED),
-    _State.BUSY: (_State.IDLE, _State.BUSY, _State.ENDED),
-    _State.ENDED: (),
-}
-"""The states that may follow each state. Any other move has no effect."""
-
-
 class _Worker:
     """A thread that takes messages from a queue and runs them through a pipeline."""
 
     def __init__(self, processors: Iterable[AnyProcessor], stall_timeout: float, queue: _Queue) -> None:
         self._pipeline = Pipeline(processors, stall_timeout=stall_timeout, report=self._report)
-        # Guards all attributes below. Reentrant, since the garbage collector may close a branch while the
-        # lock is held.
-        self._lock = threading.RLock()
+        # Guards all attributes below, and wakes the reader. Reentrant, since the garbage collector may close
+        # a branch while the lock is held.
+        self._changed = threading.Condition()
         self._queue = queue
-        self._state = _State.IDLE
-        self._logs: list[LogMessage] = []
+        self._busy = False  # a message is being processed
+        self._ended = False  # takes no more messages
         self._why_ended = ""  # a reason that was not reported yet
-        self._waiting: dict[Callable[[], None], Callable[[], bool]] = {}  # callbacks and their conditions
+        self._logs: list[LogMessage] = []
+        self._wake: Callable[[], None] | None = None  # wakes the thread, which waits for a message
         threading.Thread(target=self._run, name="processors of a branch", daemon=True).start()
 
     # -- called by the reader's thread ---------------------------------------------------------
 
     def put(self, message: Message) -> list[LogMessage]:
         """Add a message, waiting for room if necessary; return the log messages to emit."""
-        if self._queue.overflow == "block":
-            self._wait_until(lambda: self._queue.has_room(message))
-        with self._lock:
-            if self._state is not _State.ENDED and not self._queue.put(message):
-                self._move(_State.ENDED, f"fell behind by {self._queue.limit:,} bytes")
-        self._wake()
-        if isinstance(message, CompleteMessage):
-            self._wait_until(lambda: self._state is _State.IDLE and not self._queue)
-        with self._lock:
+        with self._changed:
+            if self._queue.overflow == "block":
+                self._wait_until(lambda: self._queue.put(message))
+            elif not self._ended and not self._queue.put(message):
+                self.end(f"fell behind by {self._queue.limit:,} bytes")
+            self._wake_thread()
+            if isinstance(message, CompleteMessage):
+                self._wait_until(lambda: not self._busy and not self._queue)
             logs, self._logs = self._logs, []
             why, self._why_ended = self._why_ended, ""
         return [*logs, log_of(message, f"a branch {why} and gets no more messages")] if why else logs
 
-    def end(self) -> None:
+    def end(self, why: str = "") -> None:
         """Accept no more messages. This does not wait for a running call."""
-        with self._lock:
-            self._move(_State.ENDED)
-        self._wake()
+        with self._changed:
+            if not self._ended:
+                self._ended, self._why_ended = True, why
+            self._changed.notify_all()
+            self._wake_thread()
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
-        with self._lock:
-            if condition():
-                return
-        wait_sync(self._when(condition), None)
+        while not (self._ended or condition()):
+            self._changed.wait(TURN)
 
     def _report(self, log: LogMessage) -> None:
-        with self._lock:
+        with self._changed:
             self._logs.append(log)
 
-    # -- called by both threads ----------------------------------------------------------------
-
-    def _move(self, state: _State, why: str = "") -> None:
-        """Change the state, if `_MOVES` allows the change. The caller holds the lock."""
-        if state in _MOVES[self._state]:
-            self._state = state
-            self._why_ended = why
-
-    def _when(self, condition: Callable[[], bool]) -> Subscribe:
-        """Return a function that calls its callback once the condition is true or the worker has ended."""
-
-        def subscribe(wake: Callable[[], None]) -> None:
-            with self._lock:
-                self._waiting[wake] = condition
-            self._wake()
-
-        return subscribe
-
-    def _wake(self) -> None:
-        """Call the callbacks whose condition is now true, or all of them if the worker has ended."""
-        with self._lock:
-            waiting = list(self._waiting.items())
-            due = [wake for wake, condition in waiting if self._state is _State.ENDED or condition()]
-            for wake in due:
-                self._waiting.pop(wake, None)
-        for wake in due:
+    def _wake_thread(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
             wake()
 
     # -- called by the worker's thread ---------------------------------------------------------
@@ -262,38 +214,39 @@ class _Worker:
             else:
                 self._run_plain()
         except BaseException as exc:  # such as SystemExit, from a processor called in this thread
-            with self._lock:
-                self._move(_State.ENDED, f"was ended by {type(exc).__name__}")
+            self.end(f"was ended by {type(exc).__name__}")
         finally:
             self.end()
             self._pipeline.close()
 
     def _run_plain(self) -> None:
-        for message in self._messages():
-            if message is None:
-                wait_sync(self._when(self._queue.__bool__), None)
-                continue
-            self._pipeline.add([message])
-            self._pipeline.run()
-            self._pipeline.ready.clear()
+        while not self._ended:
+            if self._take():
+                self._pipeline.run()
+                self._pipeline.ready.clear()
+            else:
+                wait_sync(self._when_put, None)
 
     async def _run_async(self) -> None:
-        for message in self._messages():
-            if message is None:
-                await wait_async(self._when(self._queue.__bool__))
-                continue
-            self._pipeline.add([message])
+        while not self._ended:
+            if not self._take():
+                await wait_async(self._when_put)
             while self._pipeline.busy:
                 await self._pipeline.run_async()
                 self._pipeline.ready.clear()
 
-    def _messages(self) -> Iterator[Message | None]:
-        """Yield each message until the worker ends, and None whenever the queue is empty."""
-        while True:
-            with self._lock:
-                if self._state is _State.ENDED:
-                    return
-                message = self._queue.pop() if self._queue else None
-                self._move(_State.IDLE if message is None else _State.BUSY)
-            self._wake()
-            yield message
+    def _take(self) -> bool:
+        """Add the next message to the pipeline. Return False if the queue is empty."""
+        with self._changed:
+            self._busy = bool(self._queue)
+            if self._busy:
+                self._pipeline.add([self._queue.pop()])
+            self._changed.notify_all()
+            return self._busy
+
+    def _when_put(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` once there is a message, or the worker has ended."""
+        with self._changed:
+            self._wake = wake
+            if self._queue or self._ended:
+                self._wake_thread()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pyrepl_stream.local.session import Session
 from pyrepl_stream.processors import Branch
-from pyrepl_stream.processors.branch import _MOVES, _Queue, _State, _Worker
+from pyrepl_stream.processors.branch import _Queue
 from pyrepl_stream.runtime.errors import UsageError
 from pyrepl_stream.runtime.messages import (
     CompleteMessage,
@@ -202,23 +202,6 @@ def test_a_queue_accounts_for_every_byte_and_is_bounded_in_any_schedule(
         got.append(queue.pop())
     assert sum(isinstance(m, ResultMessage) for m in got) == kept
     _check_whole([*got, COMPLETE], size)
-
-
-@pytest.mark.parametrize("state", _State)
-@pytest.mark.parametrize("following", _State)
-def test_a_worker_moves_as_the_table_says(state: _State, following: _State) -> None:
-    worker = _Worker([Collector()], 10.0, _Queue("block", 3000))
-    with worker._lock:  # its thread makes no moves of its own
-        worker._state = state
-        worker._move(following)
-        assert worker._state is (following if following in _MOVES[state] else state)
-    worker.end()
-
-
-def test_the_end_of_a_worker_is_final_and_follows_every_other_state() -> None:
-    assert set(_MOVES) == set(_State)
-    assert not _MOVES[_State.ENDED]
-    assert all(_State.ENDED in _MOVES[state] for state in _State if state is not _State.ENDED)
 
 
 # -- several ------------------------------------------------------------------------------------
