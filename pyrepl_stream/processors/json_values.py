@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import marshal
 import math
 import re
-import struct
 from enum import Enum
 from itertools import chain
 from typing import Any
@@ -28,12 +26,7 @@ def decode(text: str, start: int = 0) -> tuple[Any, int]:
             beyond the range of floats or with thousands of digits, more than ``DEEPEST`` levels.
     """
     try:
-        if len(text) - start < _SHORT or text.find("\n", start, start + _SHORT) >= 0:
-            data, end = _CHECKING.raw_decode(text, start)
-        else:
-            data, end = _FAST.raw_decode(text, start)
-            if _INFINITY in marshal.dumps(data, 2):  # an infinity, or bytes that look like one
-                data, end = _CHECKING.raw_decode(text, start)
+        data, end = _DECODER.raw_decode(text, start)
     except RecursionError as error:
         raise ValueError("too deep") from error
     if end - start > 2 * DEEPEST and count_brackets(text, start, end) > DEEPEST and _is_too_deep(data):
@@ -150,12 +143,8 @@ def _finite(text: str) -> float:
     return number
 
 
-# If there are few floats, calling a function for each is cheaper than searching the data.
-_SHORT = 300
-_CHECKING = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-_FAST = json.JSONDecoder(parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 _TOLERANT = json.JSONDecoder(parse_int=str, parse_float=str)  # reports only errors of grammar
-_INFINITY = struct.pack("<d", math.inf)
 
 
 def _is_too_deep(data: Any) -> bool:
