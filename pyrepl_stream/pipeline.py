@@ -136,12 +136,15 @@ class Pipeline:
                 continue
             self._work.appendleft((index + 1, message))  # if this is interrupted, the message passes
             stage = self._stages[index]
-            if stage.wants(message):
-                try:
-                    outputs = await self._call(stage, message, blocking)
-                except Exception as exc:
-                    outputs = self._failed(stage, message, exc)
-                self._replace(index + 1, self._completed(stage, message, outputs))
+            if not stage.wants(message):
+                continue
+            try:
+                outputs = await self._call(stage, message, blocking)
+            except Exception as exc:
+                outputs = [*self._report_or_insert(stage.failures.logs(exc, message)), message]
+            outputs = self._completed(stage, message, outputs)
+            self._work.popleft()
+            self._work.extendleft((index + 1, output) for output in reversed(outputs))
 
     def close(self) -> None:
         """Close the processors: their reader has stopped. Idempotent."""
@@ -159,14 +162,6 @@ class Pipeline:
         elif closers:
             # A processor that stalls while it is closed is abandoned, too.
             wait_sync(call_in_thread("closing processors", close_all).when_done, _CLOSING)
-
-    def _replace(self, index: int, outputs: list[Message]) -> None:
-        """Continue with ``outputs`` in place of the first message in the queue."""
-        self._work.popleft()
-        self._work.extendleft((index, output) for output in reversed(outputs))
-
-    def _failed(self, stage: _Stage, message: Message, exc: Exception) -> list[Message]:
-        return [*self._report_or_insert(stage.failures.logs(exc, message)), message]
 
     def _completed(self, stage: _Stage, message: Message, outputs: list[Message]) -> list[Message]:
         """Return the messages that continue in place of ``message``."""
