@@ -51,8 +51,7 @@ class Recorder(FileSink):
 
     def take(self, message: Message) -> None:
         """Record one message."""
-        parts = [data for _, data in self._text.of(message)]
-        parts.append(note_of(message))
+        parts = [*(data for _, data in self._text.of(message)), note_of(message)]
         text = "".join(part.decode("utf-8", "replace") if isinstance(part, bytes) else part for part in parts)
         if self._started is None:
             self._started = message.timestamp

@@ -8,7 +8,7 @@ from os import PathLike
 from typing import IO
 
 from ..runtime.errors import UsageError
-from ..runtime.messages import GapMessage, Message, OutputMessage
+from ..runtime.messages import Message
 
 __all__ = ("Sink", "FileSink")
 
@@ -124,12 +124,3 @@ class FileSink(Sink):
         left = memoryview(data)
         while left:
             left = left[self._file.write(left) :]
-
-
-def text_of(message: Message) -> str | bytes:
-    """Return the text or bytes of output, a note for a `gap`, and nothing for other messages."""
-    if isinstance(message, OutputMessage):
-        return message.data
-    if isinstance(message, GapMessage):
-        return f"\n[{message.text}]\n"
-    return ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 
-from ..runtime.messages import Message, OutputMessage, StreamType
-from .sink import FileSink, text_of
+from ..runtime.messages import GapMessage, Message, OutputMessage, StreamType
+from .sink import FileSink
 from .strip_ansi import StripAnsi
+from .terminal_text import note_of
 
 __all__ = ("Tee",)
 
@@ -40,7 +41,8 @@ class Tee(FileSink):
     def take(self, message: Message) -> None:
         """Write one message."""
         for one in [message] if self._strip is None else self._strip(message):
-            if isinstance(one, OutputMessage) and one.stream not in self._streams:
-                continue
-            data = text_of(one)
-            self._write(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
+            if isinstance(one, GapMessage):
+                self._write(note_of(one).encode("utf-8", "surrogatepass"))
+            elif isinstance(one, OutputMessage) and one.stream in self._streams:
+                data = one.data
+                self._write(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
