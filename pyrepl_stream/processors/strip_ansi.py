@@ -151,10 +151,6 @@ def _with_text(message: OutputMessage, text: str, of_bytes: bool) -> list[Messag
     return [replace(message, data=text.encode("utf-8", "surrogateescape") if of_bytes else text)]
 
 
-_M = TypeVar("_M", bound=Message)
-
-
-def _changed(message: _M, **fields: Any) -> _M:
-    if all(getattr(message, name) == value for name, value in fields.items()):
-        return message
-    return replace(message, **fields)
+def _changed(message: Message, **fields: Any) -> Message:
+    changed = replace(message, **fields)
+    return message if changed == message else changed
