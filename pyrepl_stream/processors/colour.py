@@ -13,7 +13,7 @@ from ..runtime.errors import UsageError
 from ..runtime.messages import Message, OutputMessage
 from ..runtime.validation import check_choice
 from ..terminal.palette import after_sgr, convert_sgr, sgr_off
-from ..terminal.parser import CONTROL, SEQUENCE, TEXT, has_escapes, tokens, without_start
+from ..terminal.parser import CONTROL, SEQUENCE, TEXT, has_escapes, tokens
 from .colour_policy import TRUE_COLOUR, ColourPolicy
 from .strip_ansi import Rewriting, TextRewriter
 
@@ -152,7 +152,7 @@ class Colour(TextRewriter[_State]):
         return text
 
     def _rewrite_unfinished(self, state: _State, unfinished: str, message: Message) -> str:
-        return unfinished if self._policy.cursor else self._rewrite(state, without_start(unfinished), message)
+        return unfinished if self._policy.cursor else super()._rewrite_unfinished(state, unfinished, message)
 
     def _rewrite_end(self, state: _State) -> str:
         ended = state.returned and state.begun

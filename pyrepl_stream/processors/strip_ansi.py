@@ -64,9 +64,9 @@ class TextRewriter(TextProcessor[State]):
     def _rewrite(self, state: State, text: str, message: Message) -> str:
         """Return the replacement for the next text, in which every sequence is complete."""
 
-    @abstractmethod
     def _rewrite_unfinished(self, state: State, unfinished: str, message: Message) -> str:
         """Return the replacement for the start of a sequence that never ended."""
+        return self._rewrite(state, without_start(unfinished), message)
 
     def _rewrite_end(self, state: State) -> str:
         """Return text to add at the end."""
@@ -140,9 +140,6 @@ class StripAnsi(TextRewriter[Rewriting]):
 
     def _rewrite(self, state: Rewriting, text: str, message: Message) -> str:
         return _REMOVED.sub("", text)
-
-    def _rewrite_unfinished(self, state: Rewriting, unfinished: str, message: Message) -> str:
-        return _REMOVED.sub("", without_start(unfinished))
 
 
 def _with_text(message: OutputMessage, text: str, of_bytes: bool) -> list[Message]:
