@@ -185,33 +185,27 @@ class Pipeline:
 
     async def _call(self, stage: _Stage, message: Message, blocking: bool) -> list[Message]:
         if stage.never_waits or (stage.is_async and not blocking):
-            outputs = listed(stage.function(message))
+            returned, outputs = True, listed(stage.function(message))
         else:
             call = self._executor.submit(lambda: listed(stage.function(message)))
             if blocking:
                 returned = wait_sync(call.when_done, stage.limit)
             else:
                 returned = await wait_async(call.when_done, stage.limit)
-            if not returned:
-                raise self._stalled(stage)
-            outputs = call.result()
-        if isinstance(outputs, list):
-            return outputs
-        if blocking:
-            if inspect.iscoroutine(outputs):
-                outputs.close()
-            raise UsageError("an async processor needs `async for`")
-        returned, value = await wait_limited(outputs, stage.limit)
+            outputs = call.result() if returned else []
+        if not isinstance(outputs, list):
+            if blocking:
+                if inspect.iscoroutine(outputs):
+                    outputs.close()
+                raise UsageError("an async processor needs `async for`")
+            returned, value = await wait_limited(outputs, stage.limit)
+            outputs = list(listed(value))
         if not returned:
-            raise self._stalled(stage)
-        return list(listed(value))
-
-    def _stalled(self, stage: _Stage) -> Exception:
-        """Abandon a processor, and the thread in which it may be running; return the error to raise."""
-        stage.off = True
-        self._executor.close()
-        self._executor = Executor("processors")
-        return StalledError(f"did not return within {stage.limit:g} s and is not called again")
+            stage.off = True
+            self._executor.close()  # the processor may be running in its thread
+            self._executor = Executor("processors")
+            raise StalledError(f"did not return within {stage.limit:g} s and is not called again")
+        return outputs
 
 
 def _for_reader(processor: AnyProcessor) -> tuple[Processor, ...]:
