@@ -55,7 +55,7 @@ class Recorder(FileSink):
         text = "".join(part.decode("utf-8", "replace") if isinstance(part, bytes) else part for part in parts)
         if self._started is None:
             self._started = message.timestamp
-            self._write_line(self._header())
+            self._write_header(message.timestamp)
         if not text:
             return
         # The clock may be set back, but times in a recording must not decrease.
@@ -66,14 +66,13 @@ class Recorder(FileSink):
         self._returned = text.endswith("\r")
         self._write_line([round(self._elapsed, 6), "o", shown])
 
-    def _header(self) -> dict[str, object]:
+    def _write_header(self, started: float) -> None:
         rows, columns = self._size
-        header: dict[str, object] = {"version": 2, "width": columns, "height": rows}
-        header["timestamp"] = int(self._started or 0)
-        if self._title:
-            header["title"] = self._title
-        header["env"] = {"TERM": os.environ.get("TERM", "xterm-256color")}
-        return header
+        title = {"title": self._title} if self._title else {}
+        env = {"TERM": os.environ.get("TERM", "xterm-256color")}
+        self._write_line(
+            {"version": 2, "width": columns, "height": rows, "timestamp": int(started), **title, "env": env}
+        )
 
     def _write_line(self, value: object) -> None:
         # ASCII, whose escapes can represent lone surrogates. One whole line per write, so that an incomplete

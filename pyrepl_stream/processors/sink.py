@@ -57,13 +57,6 @@ class Sink(ABC):
                 del self._newest[next(iter(self._newest))]
             self.take(message)
 
-    def _close_unless_taking(self) -> None:
-        if self._taking.acquire(blocking=False):  # otherwise another reader uses the sink, or its call hangs
-            try:
-                self.close()
-            finally:
-                self._taking.release()
-
 
 class _Feed:
     """Offers the messages of one reader to a sink."""
@@ -83,7 +76,11 @@ class _Feed:
         return message
 
     def close(self) -> None:
-        self._sink._close_unless_taking()
+        if self._sink._taking.acquire(blocking=False):  # otherwise another reader uses it, or its call hangs
+            try:
+                self._sink.close()
+            finally:
+                self._sink._taking.release()
 
 
 class FileSink(Sink):
