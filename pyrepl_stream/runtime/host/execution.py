@@ -76,19 +76,15 @@ class StoredExecution:
 
     def reader(self, after: int, *, follow: bool) -> SpoolReader:
         """Return a reader, as :meth:`HostedExecution.reader` does. Raises :class:`ExecutionEndedError`."""
-        if self.unreadable:
-            raise _broken(self.id, self.unreadable)
         try:
+            if self.unreadable:
+                raise ProtocolError(self.unreadable)
             spool = open_spool(self._directory)
         except (ProtocolError, InsecurePathError) as exc:
-            raise _broken(self.id, str(exc)) from exc
+            raise ExecutionEndedError(
+                f"the record of {self.id} is broken ({exc}); `fresh` or `close` removes it"
+            ) from exc
         return spool.reader(after, follow=follow)
-
-
-def _broken(execution_id: str, why: str) -> ExecutionEndedError:
-    return ExecutionEndedError(
-        f"the record of {execution_id} is broken ({why}); `fresh` or `close` removes it"
-    )
 
 
 class Reply:
