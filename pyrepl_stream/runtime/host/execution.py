@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from typing import Any, Callable, Literal, NamedTuple, Optional, Union
@@ -113,23 +113,18 @@ class Reply:
 
 
 class OutputPipe:
-    """A pipe whose data are converted to messages. Raises OSError if no file descriptor is left.
+    """A pipe for the output of an execution. Raises OSError if no file descriptor is left.
 
     Args:
-        stream: The stream to which the messages belong.
+        stream: The stream to which the output belongs.
     """
 
     def __init__(self, stream: StreamType) -> None:
-        self._stream = stream
+        self.stream = stream
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.reader, False)
         enlarge_pipe(self.reader, READ_BYTES)
-        self._decoder = Utf8Decoder()
-
-    @property
-    def has_tail(self) -> bool:
-        """True if the data read so far end with an incomplete character."""
-        return self._decoder.has_tail
+        self.decoder = Utf8Decoder()
 
     def read(self) -> Optional[bytes]:
         """Return up to ``READ_BYTES`` available bytes, possibly zero; None at the end of the pipe."""
@@ -137,17 +132,6 @@ class OutputPipe:
             return os.read(self.reader, READ_BYTES) or None
         except BlockingIOError:
             return b""
-
-    def messages(self, data: bytes) -> Iterator[tuple[bytes, int]]:
-        """Yield ``data`` as messages without a sequence number, each with its size in bytes of output."""
-        for piece in self._decoder.decode(data):
-            yield self._message(piece), utf8_size(piece)
-
-    def end_text(self) -> Iterator[tuple[bytes, int]]:
-        """Yield the incomplete character at the end of the data, if any, as :meth:`messages` does."""
-        tail = self._decoder.flush()
-        if tail:
-            yield self._message(tail), len(tail)
 
     def take_writer(self) -> int:
         """Return the write end. The caller must close it."""
@@ -160,9 +144,6 @@ class OutputPipe:
             if descriptor >= 0:
                 os.close(descriptor)
         self.reader = self.writer = -1
-
-    def _message(self, data: object) -> bytes:
-        return unnumbered(OutputMessage(timestamp=time.time(), stream=self._stream, data=data))  # type: ignore[arg-type]
 
 
 class StopReason(NamedTuple):
@@ -280,15 +261,19 @@ class HostedExecution:
 
     def append_output(self, pipe: OutputPipe, data: bytes) -> None:
         """Append data that was read from a pipe."""
-        for body, output in pipe.messages(data):
-            self._spool.append(body, output)
+        for piece in pipe.decoder.decode(data):
+            self._append_piece(pipe, piece)
 
     def end_text(self, pipe: Optional[OutputPipe] = None) -> None:
         """Append an incomplete character left at the end of ``pipe``, or of every pipe if it is None."""
         for one in self.pipes if pipe is None else (pipe,):
-            if one.has_tail:
-                for body, output in one.end_text():
-                    self._spool.append(body, output)
+            tail = one.decoder.flush()
+            if tail:
+                self._append_piece(one, tail)
+
+    def _append_piece(self, pipe: OutputPipe, data: Union[str, bytes]) -> None:
+        message = OutputMessage(timestamp=time.time(), stream=pipe.stream, data=data)
+        self._spool.append(unnumbered(message), utf8_size(data))
 
     def ask(self, body: bytes, request: Any, *, password: bool) -> None:
         """Append a question; ``request`` is the worker's key for it."""

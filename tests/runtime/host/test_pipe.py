@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrepl_stream.runtime.host.execution import READ_BYTES, OutputPipe
+from pyrepl_stream.runtime.host.execution import READ_BYTES, HostedExecution, OutputPipe
+from pyrepl_stream.runtime.journal.spool.status import SpoolStatus
 from pyrepl_stream.runtime.messages import Message, OutputMessage, StreamType
 from pyrepl_stream.runtime.protocol.marks import execution_of, with_execution
+from pyrepl_stream.runtime.protocol.requests import Request
 from pyrepl_stream.runtime.wire import decode, numbered
+
+
+class Record:
+    """Keeps what is appended to it, in place of a spool."""
+
+    status = SpoolStatus("one", "epoch", "session", "digest", "head", started=0.0)
+
+    def __init__(self) -> None:
+        self.bodies: list[tuple[bytes, int]] = []
+
+    def append(self, body: bytes, output: int) -> None:
+        self.bodies.append((body, output))
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +38,14 @@ def pipe() -> Iterator[OutputPipe]:
 
 
 def read(pipe: OutputPipe, chunks: list[bytes]) -> list[Message]:
-    bodies = [body for chunk in chunks for body in pipe.messages(chunk)] + list(pipe.end_text())
-    messages = [decode(numbered(body, "one", index + 1)) for index, (body, _) in enumerate(bodies)]
-    for message, (_, size) in zip(messages, bodies, strict=True):
+    record: Any = Record()
+    execution = HostedExecution(Request("one", ""), "", record)
+    execution.pipes.append(pipe)
+    for chunk in chunks:
+        execution.append_output(pipe, chunk)
+    execution.end_text()
+    messages = [decode(numbered(body, "one", index + 1)) for index, (body, _) in enumerate(record.bodies)]
+    for message, (_, size) in zip(messages, record.bodies, strict=True):
         assert isinstance(message, OutputMessage)
         assert len(as_bytes(message)) == size <= (64 << 10) + 3
     return messages
