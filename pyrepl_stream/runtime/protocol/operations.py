@@ -46,7 +46,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import make_dataclass
 from typing import Any, Optional
 
 from .. import errors
@@ -106,55 +106,18 @@ def parse(data: bytes) -> dict[str, Any]:
     return record
 
 
-@dataclass(frozen=True)
-class _Hello:
-    epoch: str
-
-
-@dataclass(frozen=True)
-class _Execute:
-    epoch: str
-    new: bool
-    status: str = ""
-    behind: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class _Attach:
-    epoch: str
-    last: int
-    status: str
-    asked: Optional[int] = None
-    behind: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class _Wait:
-    epoch: str
-    status: str
-    asked: Optional[int]
-    behind: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class _Summary:
-    id: str
-    status: str
-
-
-@dataclass(frozen=True)
-class _List:
-    executions: tuple[_Summary, ...]
-
-
+_BEHIND = ("behind", Optional[str], None)
+_SUMMARY = make_dataclass("_SUMMARY", [("id", str), ("status", str)])
 _ANSWERS: Mapping[str, type] = {
-    "hello": _Hello,
-    "execute": _Execute,
-    "attach": _Attach,
-    "wait": _Wait,
-    "list": _List,
+    "hello": make_dataclass("hello", [("epoch", str)]),
+    "execute": make_dataclass("execute", [("epoch", str), ("new", bool), ("status", str, ""), _BEHIND]),
+    "attach": make_dataclass(
+        "attach", [("epoch", str), ("last", int), ("status", str), ("asked", Optional[int], None), _BEHIND]
+    ),
+    "wait": make_dataclass("wait", [("epoch", str), ("status", str), ("asked", Optional[int]), _BEHIND]),
+    "list": make_dataclass("list", [("executions", tuple[_SUMMARY, ...])]),  # type: ignore[valid-type]
 }
-"""The fields of an answer that clients rely on, by operation."""
+"""The fields of an answer that clients rely on, by operation: the name, the type, and the default if any."""
 
 
 def check_answer(op: str, record: Mapping[str, Any]) -> None:
