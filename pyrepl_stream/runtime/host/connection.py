@@ -115,10 +115,9 @@ class ClientConnection:
     on_close: Callable[[ClientConnection], object]
     is_open: bool = True
     greeted: bool = False
-    _incoming: bytearray = field(default_factory=bytearray)
-    _searched: int = 0  # bytes of `_incoming` that are known to contain no line end
-    _answers: deque[bytes] = field(default_factory=deque)
-    _backlog: int = 0
+    _lines: deque[bytes] = field(default_factory=deque)  # received and not handled yet
+    _line: bytearray = field(default_factory=bytearray)  # the beginning of the next line
+    _answers: bytearray = field(default_factory=bytearray)
     _outgoing: deque[memoryview] = field(default_factory=deque)  # sent first, to keep slices whole
     _feeds: dict[int, SpoolFeed] = field(default_factory=dict)  # by the client's number
     _ready: deque[SpoolFeed] = field(default_factory=deque)
@@ -141,9 +140,7 @@ class ClientConnection:
     def answer(self, record: Mapping[str, Any]) -> None:
         """Send a line, ahead of any waiting slice."""
         if self.is_open:
-            data = line(record)
-            self._answers.append(data)
-            self._backlog += len(data)
+            self._answers += line(record)
             self._watch()
 
     def attach(self, feed: SpoolFeed) -> None:
@@ -194,7 +191,7 @@ class ClientConnection:
 
     def _watch(self) -> None:
         if self.is_open:
-            read = READ if self._backlog < _BACKLOG else 0
+            read = READ if len(self._answers) < _BACKLOG else 0
             self.loop.watch(self.peer.fileno(), read | (0 if self.is_idle else WRITE), self._on_ready)
 
     def _on_ready(self, events: int) -> None:
@@ -211,26 +208,22 @@ class ClientConnection:
     def _receive(self) -> None:
         with contextlib.suppress(BlockingIOError):
             data = self.peer.recv(_RECEIVE)
-            self._incoming += data
             if not data:
                 self.close()
+            rest, *following = data.split(b"\n")
+            self._line += rest
+            for rest in following:
+                self._lines.append(bytes(self._line))
+                self._line[:] = rest
 
     def _handle_lines(self) -> None:
         """Handle the received lines, until too many answers are unsent."""
-        begin = 0
-        while self.is_open and self._backlog < _BACKLOG:
-            end = self._incoming.find(b"\n", max(begin, self._searched))
-            if end < 0:
-                self._searched = len(self._incoming)
-                break
+        while self._lines and self.is_open and len(self._answers) < _BACKLOG:
             try:
-                self.on_operation(OperationCall(self, parse(bytes(self._incoming[begin:end]))))
+                self.on_operation(OperationCall(self, parse(self._lines.popleft())))
             except ProtocolError as exc:
                 self._refuse(exc)
-            begin = end + 1
-        del self._incoming[:begin]
-        self._searched = max(0, self._searched - begin)
-        if self._searched > MAX_OP:
+        if len(self._line) > MAX_OP:
             self._refuse(ProtocolError(f"an operation is longer than {MAX_OP} bytes, which is the limit"))
 
     def _refuse(self, error: ProtocolError) -> None:
@@ -265,9 +258,8 @@ class ClientConnection:
     def _fill(self) -> bool:
         """Put all answers, or else a slice, into ``_outgoing``. Returns False if there is nothing to send."""
         if self._answers:
-            self._outgoing.append(memoryview(b"".join(self._answers)))
-            self._answers.clear()
-            self._backlog = 0
+            self._outgoing.append(memoryview(self._answers))
+            self._answers = bytearray()
             return True
         while self._ready:
             feed = self._ready.popleft()
