@@ -197,13 +197,11 @@ class OperationHandlers:
         call.connection.attach(SpoolFeed(number, found, reader, follow, credit))
         return {"last": found.status.last, "asked": found.asked, **self._state(found)}
 
-    def _on_credit(self, call: OperationCall) -> _Answer:
+    def _on_credit(self, call: OperationCall) -> None:
         call.connection.give_credit(call.get("attach", int), call.get("bytes", int))
-        return None
 
-    def _on_detach(self, call: OperationCall) -> _Answer:
+    def _on_detach(self, call: OperationCall) -> None:
         call.connection.detach(call.get("attach", int))
-        return None
 
     def _on_interrupt(self, call: OperationCall) -> _Answer:
         return self._once(call, self.scheduler.interrupt)
@@ -223,7 +221,7 @@ class OperationHandlers:
         self.scheduler.answer(self._hosted(call), call.get("sequence", int), text)
         return {}
 
-    def _on_control(self, call: OperationCall) -> _Answer:
+    def _on_control(self, call: OperationCall) -> None:
         execution = self._hosted(call)
         if not execution.is_command:
             raise errors.UsageError(
@@ -231,21 +229,18 @@ class OperationHandlers:
             )
         reply = execution.replies.get(call.key)
         if reply is None:
-            reply = Reply()
             fields = {n: value for n, value in call.op.items() if n not in ("id", "key", "op", "request")}
-            self.scheduler.control(execution, fields, reply.set_result)
+            reply = self.scheduler.control(execution, fields)
             execution.remember(call.key, reply)
         reply.add_done_callback(call.answer)
-        return None
 
     def _on_list(self, call: OperationCall) -> _Answer:
         found = self.store if call.op.get("ended", True) else self.store.hosted()
         return {"executions": [summary(one.status, asked=one.asked) for one in found]}
 
-    def _on_close(self, call: OperationCall) -> _Answer:
+    def _on_close(self, call: OperationCall) -> None:
         self._closers.append(call)
         self.close(bool(call.op.get("forget")))
-        return None
 
     def _found_in_epoch(self, call: OperationCall) -> ReadableExecution:
         found = self.store.get(call.get("id", str))

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
 from ..errors import ExecutionEndedError, PyreplStreamError
+from ..fields import from_record
 from ..messages import CompleteMessage, GapMessage, InputRequestMessage, LogMessage, StreamType
 from ..protocol.frames import Frame, FrameType
 from ..wire import decode_unnumbered
-from .execution import HostedExecution, OutputPipe, StopReason
+from .execution import HostedExecution, OutputPipe, Reply, StopReason
 from .loop import Loop
 from .paths import HostOptions
 from .pipe_drain import PipeReader
@@ -25,13 +26,20 @@ from .worker_process import WorkerProcess, describe_end, describe_failure
 
 __all__ = ("Scheduler",)
 
-_OnAnswer = Callable[[Mapping[str, Any]], object]
-
 _SAVE = 0.1  # seconds after which a started execution is recorded as running
 _GRACE = 5.0  # seconds from an interrupt after a timeout, or a request to kill a command, to SIGKILL
 _LEAVE = 2.0  # seconds for each step of closing the session
 _RETRY = 0.5  # seconds from a failed write to the next attempt
 _CLOSED = "the session was closed"
+
+
+@dataclass(frozen=True)
+class _ControlReply:
+    """The fields of ``FrameType.REPLY``."""
+
+    request: int
+    error: Optional[str] = None
+    pid: Optional[int] = None
 
 
 @dataclass(eq=False, repr=False)
@@ -68,7 +76,7 @@ class Scheduler:
     _changed: set[HostedExecution] = field(default_factory=set)  # changed in this turn of the loop
     _unwritten: set[HostedExecution] = field(default_factory=set)  # the disk had no room for messages
     _retrying: bool = False  # a timer for `_retry` is running
-    _controls: dict[int, _OnAnswer] = field(default_factory=dict)  # by the number of the request
+    _controls: dict[int, Reply] = field(default_factory=dict)  # by the number of the request
     _control_numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -122,21 +130,21 @@ class Scheduler:
         self._changed.add(execution)
         self._send(execution, FrameType.INPUT, {"request": request, "text": text})
 
-    def control(self, execution: HostedExecution, request: Mapping[str, Any], on_answer: _OnAnswer) -> None:
-        """Control the command that an execution runs.
+    def control(self, execution: HostedExecution, request: Mapping[str, Any]) -> Reply:
+        """Control the command that an execution runs, and return the reply with the answer.
 
         Args:
             execution: The execution.
             request: The fields of ``FrameType.CONTROL``.
-            on_answer: Called with the answer to the operation.
 
         Raises:
             ExecutionEndedError: The execution has ended.
         """
         self._check_not_completed(execution)
         number = next(self._control_numbers)
-        self._controls[number] = on_answer
+        reply = self._controls[number] = Reply()
         self._send(execution, FrameType.CONTROL, {**request, "request": number})
+        return reply
 
     def discard(self, execution: HostedExecution) -> set[int]:
         """Kill the processes that a completed execution left; ignore their output, and return their pids."""
@@ -311,11 +319,11 @@ class Scheduler:
         if frame.type is FrameType.FLUSHED:
             self._pipes.resume()
         elif frame.type is FrameType.REPLY:
-            request, error, pid = _reply(frame.payload)
-            on_answer = self._controls.pop(request, None)
-            if on_answer is not None:
-                answer = {"error": "usage", "message": error} if error else {"pid": pid}
-                self.loop.call_later(0, on_answer, answer)
+            found = from_record(_ControlReply, json.loads(frame.payload))
+            reply = self._controls.pop(found.request, None)
+            if reply is not None:
+                answer = {"error": "usage", "message": found.error} if found.error else {"pid": found.pid}
+                self.loop.call_later(0, reply.set_result, answer)
         elif frame.ordinal in self._live:  # frames of discarded executions are ignored
             execution = self._live[frame.ordinal]
             self._changed.add(execution)
@@ -381,8 +389,8 @@ class Scheduler:
         self._killed = False
         if worker.was_ready:
             self.lost = f"the session's worker {end}"
-        for on_answer in self._controls.values():
-            on_answer({"error": "usage", "message": f"the worker {end}"})
+        for reply in self._controls.values():
+            reply.set_result({"error": "usage", "message": f"the worker {end}"})
         self._controls.clear()
         if worker.had_unsent:
             # Whose text it was is not known: code of an earlier execution may still have been printing.
@@ -415,17 +423,6 @@ class Scheduler:
             self._pipes.close(execution)
             self._code_closed(execution)
         self._on_closed()
-
-
-def _reply(payload: bytes) -> tuple[int, Optional[str], Optional[int]]:
-    """Return the fields of ``FrameType.REPLY``. Raises ValueError."""
-    reply = json.loads(payload)
-    if not isinstance(reply, dict) or not isinstance(reply.get("request"), int):
-        raise ValueError("REPLY without the number of a request")
-    error, pid = reply.get("error"), reply.get("pid")
-    if not isinstance(error, (str, type(None))) or not isinstance(pid, (int, type(None))):
-        raise ValueError("REPLY with a wrong `error` or `pid`")
-    return reply["request"], error, pid
 
 
 def _complete_of_lost_worker(worker: WorkerProcess, execution: HostedExecution, end: str) -> CompleteMessage:
