@@ -187,16 +187,12 @@ class WorkerProcess:
             self.received += len(data)
             try:
                 for frame in self._decoder.feed(data):
-                    self._handle(frame)
+                    self.was_ready = self.was_ready or frame.type is FrameType.READY
+                    self.on_frame(frame)
             except Exception as exc:  # user code has written into the channel, or memory is short
                 self.refused = f"{type(exc).__name__}: {exc}".rstrip(": ")
                 self._close_channel()
                 self.signal(signal.SIGKILL)
-
-    def _handle(self, frame: Frame) -> None:
-        if frame.type is FrameType.READY:
-            self.was_ready = True
-        self.on_frame(frame)
 
     def _on_channel(self, events: int) -> None:
         if events & WRITE:
