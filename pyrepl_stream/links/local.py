@@ -17,7 +17,6 @@ from ..executor import call_in_thread
 from ..runtime.errors import UsageError
 from ..runtime.host.launch import connect_or_start
 from ..runtime.host.paths import HostOptions, SessionPaths
-from ..runtime.host.zipapp import same_interpreter
 
 _RECEIVE = 256 << 10
 
@@ -160,8 +159,6 @@ def _absolute(path: str) -> str:
 
 def _is_this_interpreter(python: str) -> bool:
     """Return True if ``python`` is this interpreter, even under another name in the same folder."""
-    if same_interpreter(python):
-        return True
     # Symbolic links are followed, but a virtual environment of the same interpreter has its own folder.
     resolved = [
         (os.path.realpath(os.path.dirname(path)), os.path.realpath(path)) for path in (python, sys.executable)

@@ -145,6 +145,11 @@ def test_another_interpreter_or_folder_is_reported_with_the_ways_out() -> None:
     assert "'/other'" in told
 
 
+def test_a_missing_interpreter_is_an_error_at_once() -> None:
+    with pytest.raises(UsageError, match="'/no/such/python' is not an executable file, and not on the PATH"):
+        LocalLink("nowhere", python="/no/such/python")
+
+
 def test_a_missing_directory_is_an_error(root: Path) -> None:
     with pytest.raises(UsageError, match="existing directory"):
         asyncio.run(hello(LocalLink("nowhere", cwd=root / "nowhere")))

@@ -184,8 +184,8 @@ def connect_or_start(paths: SessionPaths, given: Mapping[str, Any], *, start: bo
 
     Args:
         paths: The paths of the session.
-        given: Fields of :class:`HostOptions` that the caller chooses. If the last host was killed, the
-            other options keep their previous values.
+        given: Fields of :class:`HostOptions` that the caller chooses, with absolute paths. If the last host
+            was killed, the other options keep their previous values.
         start: If False, start a host only to serve existing records; a closed session stays closed.
 
     Raises:
@@ -197,7 +197,7 @@ def connect_or_start(paths: SessionPaths, given: Mapping[str, Any], *, start: bo
     connection = connect(paths)
     if connection is not None:
         return connection
-    given = _checked(paths, given)
+    _check(paths, given)
     with locked(paths.start_lock, _START) as held:
         if not held:
             raise TargetError(
@@ -213,23 +213,12 @@ def connect_or_start(paths: SessionPaths, given: Mapping[str, Any], *, start: bo
     return connection
 
 
-def _checked(paths: SessionPaths, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``given`` with absolute paths. Raises :class:`UsageError`."""
+def _check(paths: SessionPaths, given: Mapping[str, Any]) -> None:
+    """Raise :class:`UsageError` unless a worker can be started with the options ``given``."""
     HostOptions(paths.name, **given)
-    checked = dict(given)
-    if checked.get("python"):
-        found = shutil.which(os.path.expanduser(checked["python"]))
-        if found is None:
-            raise UsageError(
-                f"the interpreter {checked['python']!r} was not found, or is not executable; give its path"
-            )
-        checked["python"] = os.path.abspath(found)
-        _check_python(checked["python"])
-    if checked.get("cwd"):
-        checked["cwd"] = os.path.abspath(os.path.expanduser(checked["cwd"]))
-        if not os.path.isdir(checked["cwd"]):
-            raise UsageError(f"cwd must be an existing directory, not {checked['cwd']!r}")
-    return checked
+    _check_python(given.get("python", ""))
+    if not os.path.isdir(given.get("cwd") or "/"):
+        raise UsageError(f"cwd must be an existing directory, not {given['cwd']!r}")
 
 
 def _check_python(python: str) -> None:
@@ -337,7 +326,8 @@ def _spawn(paths: SessionPaths) -> bytes:
         report = stack.enter_context(open(reader, "rb"))
         with open(writer, "wb"):
             arguments = ["host", str(listener.fileno()), str(writer), paths.name]
-            process = subprocess.Popen(
+            # Waits for a process that forks and exits: the host itself is not a child of this process.
+            subprocess.call(
                 [sys.executable, "-c", _BOOT, *zipapp.location(), "/", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -347,7 +337,6 @@ def _spawn(paths: SessionPaths) -> bytes:
                 pass_fds=(listener.fileno(), writer),
                 start_new_session=True,
             )
-        process.wait()  # it forks and exits: the host itself is not a child of this process
         return report.read()  # waits until the host is ready or has ended
 
 

@@ -121,9 +121,9 @@ input()
         other.communicate("\n")
 
 
-def test_a_missing_interpreter_is_refused_before_a_process_starts(root: Path) -> None:
+def test_what_cannot_run_a_worker_is_refused_before_a_host_starts(root: Path) -> None:
     place = SessionPaths("nowhere")
-    with pytest.raises(UsageError, match="interpreter '/no/such/python' was not found"):
+    with pytest.raises(UsageError, match="'/no/such/python' cannot be run: .*No such file"):
         launch.connect_or_start(place, {"python": "/no/such/python"})
     with pytest.raises(UsageError, match="cwd must be an existing directory, not '/no/such'"):
         launch.connect_or_start(place, {"cwd": "/no/such"})
