@@ -50,9 +50,8 @@ class Connection:
         self._answers: dict[int, tuple[Reply[Mapping[str, Any]], bool]] = {}
         self._readers: dict[int, SubscriptionListener] = {}
         self._task: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()  # set for a new request, or when the link breaks
+        self._news = asyncio.Event()  # set for a new request, or when nothing is needed any more
         self._to_send = asyncio.Event()
-        self._broken: PyreplStreamError | None = None
         self._closed: PyreplStreamError | None = None
         self._released = False
 
@@ -188,8 +187,7 @@ class Connection:
                 if not self._greeted.done():
                     self._greeted.set_result(None)
             else:
-                self._broken = event.error
-                self._news.set()
+                raise event.error  # the task that used the link ends, and with it the link
         self._to_send.set()
         if not self._is_needed:
             self._news.set()
@@ -212,23 +210,18 @@ class Connection:
 
     async def _run(self) -> None:
         try:
-            await self._keep_linked()
+            while self._is_needed:
+                self._news.clear()
+                at = self._protocol.connect_at
+                if at is None or at > self._engine.loop.time():
+                    await self._wait_for_news(at)
+                    continue
+                error = await self._over_one_link(self._protocol.connecting())
+                self._handle(self._protocol.disconnected(self._engine.loop.time(), error))
         except Exception as exc:  # a bug: waiting callers get it, and the loop logs it
             self._closed = PyreplStreamError(f"the connection to the session failed: {exc!r}")
             self._handle(self._protocol.fail(self._closed))
             raise
-
-    async def _keep_linked(self) -> None:
-        while self._is_needed:
-            self._news.clear()
-            at = self._protocol.connect_at
-            if at is None or at > self._engine.loop.time():
-                await self._wait_for_news(at)
-                continue
-            start = self._protocol.connecting()
-            self._broken = None
-            error = await self._over_one_link(start)
-            self._handle(self._protocol.disconnected(self._engine.loop.time(), error))
 
     async def _over_one_link(self, start: bool) -> PyreplStreamError:
         """Open a link and drive it until it is cut; return the reason why it was cut or not opened."""
@@ -251,11 +244,13 @@ class Connection:
             results = await asyncio.gather(*tasks, return_exceptions=True)
             await stream.aclose()
         for result in results:
+            if isinstance(result, PyreplStreamError):
+                return result
             if isinstance(result, OSError):
                 return _target_error("the connection to the session was cut", result)
             if isinstance(result, Exception):
                 raise result
-        return self._broken or TargetError("the connection to the session was cut")
+        return TargetError("the connection to the session was cut")
 
     async def _receive(self, stream: Stream) -> None:
         while data := await stream.receive():
@@ -272,8 +267,8 @@ class Connection:
                 await self._to_send.wait()
 
     async def _watch(self) -> None:
-        """Call :meth:`ClientProtocol.tick` when it is due, until the link is broken or no longer needed."""
-        while self._broken is None and self._is_needed:
+        """Call :meth:`ClientProtocol.tick` when it is due, until the link is no longer needed."""
+        while self._is_needed:
             self._news.clear()
             await self._wait_for_news(self._protocol.tick_at)
             self._handle(self._protocol.tick(self._engine.loop.time()))
