@@ -55,8 +55,7 @@ class RemoteRun:
         self._status = "queued" if new else "running"
         # Guards the wakers, and prevents adding a waker after the event that it waits for.
         self._lock = threading.Lock()
-        self._done_wakers: list[Callable[[], None]] = []
-        self._due_wakers: list[Callable[[], None]] = []
+        self._wakers: list[tuple[Callable[[], object], Callable[[], bool]]] = []  # with their conditions
         # Used only in the engine's thread:
         self._epoch: str | None = None
         self._watched = False
@@ -95,22 +94,20 @@ class RemoteRun:
             return self.accepted
         return self.peek().then(lambda record: False)
 
-    def when_done(self, wake: Callable[[], None]) -> None:
+    def when_done(self, wake: Callable[[], object]) -> None:
         """Call ``wake`` once, from any thread, when the execution has ended, or cannot be watched."""
-        self._when(wake, self._done_wakers, lambda: self.ended)
+        self._when(wake, lambda: self.ended)
 
     def when_due(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` once, from any thread, when the execution has ended or asks a question."""
-        self._when(wake, self._due_wakers, lambda: self.ended or self._asked)
+        self._when(wake, lambda: self.ended or self._asked)
 
-    def _when(
-        self, wake: Callable[[], None], wakers: list[Callable[[], None]], ready: Callable[[], bool]
-    ) -> None:
+    def _when(self, wake: Callable[[], object], ready: Callable[[], bool]) -> None:
         with self._lock:
             if not ready():
                 gone = self._connection.call(self._watch)
                 if gone is None:
-                    wakers.append(wake)
+                    self._wakers.append((wake, ready))
                     return
                 self.failure = gone
         wake()
@@ -124,16 +121,14 @@ class RemoteRun:
 
         The reply comes when the execution has ended. It is not an error if it had ended before.
         """
-        ended: Reply[None] = Reply()
 
-        def on_end() -> None:
+        def check() -> None:
             if not self.ended and self.failure is not None:
-                ended.set_exception(self.failure)
-            else:
-                ended.set_result(None)
+                raise self.failure
 
         def wait_for_end(answer: object) -> Reply[None]:
-            self.when_done(on_end)
+            ended: Reply[None] = Reply()
+            self.when_done(lambda: ended.settle(check))
             return ended
 
         op = "kill" if status == "killed" else "interrupt"
@@ -235,14 +230,11 @@ class RemoteRun:
         self._wake()
 
     def _wake(self) -> None:
-        """Wake the callers that wait for the end or for a question."""
-        done = self.ended or self.failure is not None
+        """Wake the callers whose condition is met, or all if it cannot be waited for."""
         with self._lock:
-            wakers = [*self._due_wakers, *(self._done_wakers if done else ())]
-            self._due_wakers.clear()
-            if done:
-                self._done_wakers.clear()
-        for wake in wakers:
+            ready = [waker for waker in self._wakers if self.failure is not None or waker[1]()]
+            self._wakers = [waker for waker in self._wakers if waker not in ready]
+        for wake, _ in ready:
             wake()
 
     def _on_start(self, answer: Future[Mapping[str, Any]]) -> None:
