@@ -30,17 +30,13 @@ class RemoteCursor:
         self._run = run
         self._connection = connection
         self._lock = threading.Lock()  # guards the attributes below
-        self._after = after
+        self.after = after
         self._batches: deque[tuple[list[Message], int]] = deque()
         self._finished = False
         self._error: PyreplStreamError | None = None
         self._taken = 0  # bytes that were read, and for which the host has no credit yet
         self.closed = False
         self._waker: Callable[[], None] | None = None
-
-    @property
-    def after(self) -> int:
-        return self._after
 
     @property
     def ended(self) -> bool:
@@ -59,7 +55,7 @@ class RemoteCursor:
                 messages += batch
                 size += cost
             if messages:
-                self._after = messages[-1].sequence
+                self.after = messages[-1].sequence
             self._taken += size
             taken = self._taken if self._taken >= _CREDIT else 0
             self._taken -= taken
@@ -119,7 +115,7 @@ class RemoteCursor:
 
     def _last(self) -> int:
         with self._lock:
-            return self._batches[-1][0][-1].sequence if self._batches else self._after
+            return self._batches[-1][0][-1].sequence if self._batches else self.after
 
     def _put(
         self,
