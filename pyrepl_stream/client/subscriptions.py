@@ -139,7 +139,8 @@ class Subscriptions:
         self._number = number
         self._window = window
         self._subscriptions: dict[int, _Subscription] = {}
-        self.begin_link()
+        self._wires: dict[int, _Subscription] = {}  # by their number on this link
+        self._resyncs = 0
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -148,7 +149,7 @@ class Subscriptions:
 
     def begin_link(self) -> None:
         """Forget everything that applied only to the previous link."""
-        self._wires: dict[int, int] = {}  # numbers of subscriptions, by their number on this link
+        self._wires.clear()
         self._resyncs = 0
         for subscription in self._subscriptions.values():
             subscription.wire = 0
@@ -162,6 +163,7 @@ class Subscriptions:
         """End every subscription with ``error``."""
         events: list[Event] = [Finished(number, error) for number in self._subscriptions]
         self._subscriptions.clear()
+        self._wires.clear()
         return events
 
     # -- readers -----------------------------------------------------------------------------
@@ -195,12 +197,9 @@ class Subscriptions:
 
     def answered(self, wire: int, record: Mapping[str, Any], error: PyreplStreamError | None) -> list[Event]:
         """Handle the host's answer to an attach."""
-        subscription = self._on_wire(wire)
-        if subscription is None:
-            return []
+        subscription = self._wires[wire]
         if error is not None:
-            del self._subscriptions[subscription.number]
-            return [Finished(subscription.number, error)]
+            return [self._end(subscription, error)]
         return [Attached(subscription.number, record)] if subscription.answered(record) else []
 
     def spend(self, wire: int, size: int) -> None:
@@ -209,13 +208,13 @@ class Subscriptions:
         Raises:
             ProtocolError: The slice exceeds the credit of its subscription.
         """
-        subscription = self._on_wire(wire)
+        subscription = self._wires.get(wire)
         if subscription is not None:
             subscription.spend(size)
 
     def take(self, wire: int, piece: bytes) -> list[Event]:
         """Handle a piece of the record that was requested under the number ``wire``."""
-        subscription = self._on_wire(wire)
+        subscription = self._wires.get(wire)
         if subscription is None:  # the reader has left
             return []
         messages, size, problem = subscription.take(piece)
@@ -223,24 +222,24 @@ class Subscriptions:
         if messages:
             events.append(Delivered(subscription.number, messages, size))
             if subscription.is_last(messages[-1]):
-                del self._subscriptions[subscription.number]
-                return [*events, Finished(subscription.number)]
+                return [*events, self._end(subscription)]
         elif not problem:
             self._give_credit(subscription)
         return [*events, *self._resync(subscription, problem)] if problem else events
 
     def ended(self, wire: int, reason: str) -> list[Event]:
         """Handle the host's notice that a record has ended."""
-        subscription = self._on_wire(wire)
+        subscription = self._wires.get(wire)
         if subscription is None:
             return []
         if subscription.ends_early(reason):
             return self._resync(subscription, f"the record ended after message {subscription.after}")
-        del self._subscriptions[subscription.number]
-        return [Finished(subscription.number)]
+        return [self._end(subscription)]
 
-    def _on_wire(self, wire: int) -> _Subscription | None:
-        return self._subscriptions.get(self._wires.get(wire, 0))
+    def _end(self, subscription: _Subscription, error: PyreplStreamError | None = None) -> Finished:
+        del self._subscriptions[subscription.number]
+        del self._wires[subscription.wire]
+        return Finished(subscription.number, error)
 
     def _resync(self, subscription: _Subscription, problem: str) -> list[Event]:
         """Attach again after the last good message; if that fails too, do so over another link."""
@@ -258,12 +257,12 @@ class Subscriptions:
 
     def _begin(self, subscription: _Subscription) -> None:
         wire = self._number()
-        self._wires[wire] = subscription.number
+        self._wires[wire] = subscription
         self._emit(op="attach", request=wire, **subscription.begin(wire, self._window))
 
     def _leave(self, subscription: _Subscription) -> None:
         if subscription.wire:
-            self._wires.pop(subscription.wire, None)
+            del self._wires[subscription.wire]
             self._emit(op="detach", attach=subscription.wire)
             subscription.wire = 0
 
