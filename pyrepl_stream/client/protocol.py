@@ -31,6 +31,7 @@ WINDOW = 1 << 20
 """Maximum number of bytes of one subscription that are in transit, or received and not yet read."""
 
 SILENCE = 5.0  # seconds without a byte from the host, after which the host is pinged
+_PING = 0  # the number of a ping, whose answer only shows that the host answers
 _PINGS = 3  # consecutive pings without an answer, after which the link counts as dead
 _FIRST_PATIENCE = 5.0  # seconds for which to retry a host that was never reached and may not exist
 _REFUSALS = 5  # refusals in a row, without progress in between
@@ -92,7 +93,6 @@ class _Conversation:
     unfit: PyreplStreamError | None = None  # the reason why nothing may be started in this session
     closed: bool = False  # the host accepts nothing more, and closes the link
     pings: int = 0  # consecutive pings without an answer
-    pinged: set[int] = field(default_factory=set)  # the request numbers of all pings
 
 
 class ClientProtocol:
@@ -164,7 +164,6 @@ class ClientProtocol:
     def connected(self, now: float) -> None:
         """Record that the link is open, and greet the host."""
         self._current = _Conversation(now, hello=self._number())
-        self._subscriptions.begin_link()
         self._move(LinkState.GREETING)
         self._emit(op="hello", request=self._current.hello, protocol=operations.PROTOCOL, version=__version__)
 
@@ -196,8 +195,7 @@ class ClientProtocol:
             return self._break(f"the host was silent for {now - self._current.received_at:.0f} s")
         self._current.pings += 1
         if self._link is LinkState.UP:
-            self._current.pinged.add(self._number())
-            self._emit(op="ping", request=self._numbers)
+            self._emit(op="ping", request=_PING)
         return []
 
     def fail(self, error: PyreplStreamError) -> list[Event]:
@@ -303,7 +301,7 @@ class ClientProtocol:
         number, error = _count(record["request"]), _error_of(record)
         if number == self._current.hello:
             return self._on_hello(record, error)
-        if number in self._current.pinged:
+        if number == _PING:
             self._retries.reset()  # the link has worked for a while
             return []
         ends = isinstance(error, SessionClosedError)  # the host ends soon: ask the next one
