@@ -7,6 +7,7 @@ resumes after its last message. ``runtime/protocol/operations.py`` describes the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -126,7 +127,7 @@ class ClientProtocol:
         self._subscriptions = Subscriptions(self._emit, self._number, window)
         self._refusals = 0
         self._may_start = False
-        self._numbers = 0
+        self._numbers = itertools.count(1)
         self._link = LinkState.DOWN
         self._current = _Conversation()
 
@@ -192,7 +193,8 @@ class ClientProtocol:
         if self.tick_at is None or now < self.tick_at:
             return []
         if self._current.pings >= _PINGS:
-            return self._break(f"the host was silent for {now - self._current.received_at:.0f} s")
+            seconds = now - self._current.received_at
+            return self._break(TargetError(f"the host was silent for {seconds:.0f} s"))
         self._current.pings += 1
         if self._link is LinkState.UP:
             self._emit(op="ping", request=_PING)
@@ -284,7 +286,7 @@ class ClientProtocol:
             if end < 0:
                 self._current.line += data[place:]
                 if len(self._current.line) > operations.MAX_ANSWER:
-                    events += self._break("the host sent a line without an end")
+                    events += self._break(TargetError("the host sent a line without an end"))
                 break
             line = bytes(self._current.line) + data[place:end]
             self._current.line.clear()
@@ -292,7 +294,7 @@ class ClientProtocol:
             try:
                 events += self._on_record(operations.parse(line))
             except (ProtocolError, KeyError, TypeError) as exc:
-                events += self._break(f"the peer is not a pyrepl-stream host: {exc}")
+                events += self._break(TargetError(f"the peer is not a pyrepl-stream host: {exc}"))
         return events
 
     def _on_record(self, record: dict[str, Any]) -> list[Event]:
@@ -344,10 +346,10 @@ class ClientProtocol:
         """Handle a refusal: the host did not understand a line, and reads nothing more from this link."""
         self._refusals += 1
         if self._link is LinkState.GREETING or self._refusals > _REFUSALS:
-            self._move(LinkState.BROKEN)
-            return [Broken(error)]
+            return self._break(error)
         sent = [request for request in self._requests.values() if request.sent]
-        return [*self._fail(sent, error), *self._break(f"the host refused a request: {error}")]
+        broken = TargetError(f"the host refused a request: {error}")
+        return [*self._fail(sent, error), *self._break(broken)]
 
     def _apply(self, events: list[Event]) -> list[Event]:
         for event in events:
@@ -366,11 +368,9 @@ class ClientProtocol:
                 f"protocol {operations.PROTOCOL}: use the version of pyrepl-stream that started the session "
                 f"({short_repr(record.get('version'))}), or close the session"
             )
-        if error is None:
-            operations.check_answer("hello", record)
         if error is not None:
-            self._move(LinkState.BROKEN)
-            return [*self.fail(error), Broken(error)]
+            return [*self.fail(error), *self._break(error)]
+        operations.check_answer("hello", record)
         self._move(LinkState.UP)
         self.epoch = record["epoch"]
         events: list[Event] = [Greeted(record)]
@@ -389,8 +389,7 @@ class ClientProtocol:
     # -- lines out ---------------------------------------------------------------------------
 
     def _number(self) -> int:
-        self._numbers += 1
-        return self._numbers
+        return next(self._numbers)
 
     def _emit(self, **record: Any) -> None:
         self._current.output.append(operations.line(record))
@@ -404,9 +403,9 @@ class ClientProtocol:
         request.refused = False
         self._emit(**record, **extra, request=request.number)
 
-    def _break(self, problem: str) -> list[Event]:
+    def _break(self, error: PyreplStreamError) -> list[Event]:
         self._move(LinkState.BROKEN)
-        return [Broken(TargetError(problem))]
+        return [Broken(error)]
 
     def _wake(self, now: float) -> None:
         """Forget silence and failures that came before the first request."""
