@@ -77,10 +77,8 @@ class RemoteCursor:
         with self._lock:
             self.closed = True
             self._batches.clear()
-            wake, self._waker = self._waker, None
         self._leave()
-        if wake is not None:
-            wake()
+        self._wake()
 
     def abandon(self) -> None:
         if not self.closed:  # without the lock: a finalizer may run within any method of this class
@@ -106,28 +104,27 @@ class RemoteCursor:
         if error is None and not self.follow and self._run.completion is None and not self._run.ended:
             # An end that was not seen is never reported as a success.
             why = "the record ended without the end of the execution"
-            self._put([self._run.lost(why, self._last())], 0)
-        self._put([], 0, finished=True, error=error)
+            with self._lock:
+                last = self._batches[-1][0][-1].sequence if self._batches else self.after
+            self._put([self._run.lost(why, last)], 0)
+        with self._lock:
+            self._finished, self._error = True, error
+        self._wake()
 
     def lose(self, complete: CompleteMessage) -> None:
         """End with ``complete``, because there is no record."""
-        self._put([complete] if self._last() < complete.sequence else [], 0, finished=True)
+        if self.after < complete.sequence:
+            self._put([complete], 0)
+        self.finished(None)
 
-    def _last(self) -> int:
+    def _put(self, messages: list[Message], size: int) -> None:
         with self._lock:
-            return self._batches[-1][0][-1].sequence if self._batches else self.after
-
-    def _put(
-        self,
-        messages: list[Message],
-        size: int,
-        finished: bool = False,
-        error: PyreplStreamError | None = None,
-    ) -> None:
-        with self._lock:
-            if messages and not self.closed:
+            if not self.closed:
                 self._batches.append((messages, size))
-            self._finished, self._error = finished, error
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
             wake, self._waker = self._waker, None
         if wake is not None:
             wake()
