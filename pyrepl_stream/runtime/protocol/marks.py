@@ -15,7 +15,8 @@ __all__ = ("with_execution", "execution_of")
 
 def with_execution(marks: str, ordinal: int) -> str:
     """Return ``marks``, the value in the worker's environment, with the mark of an execution added."""
-    return f"{marks}:{_host_of(marks)}-{ordinal}"
+    host = marks.rpartition(":")[2]
+    return f"{marks}:{host}-{ordinal}"
 
 
 def execution_of(marks: Iterable[bytes], host: str) -> Optional[int]:
@@ -35,7 +36,3 @@ def execution_of(marks: Iterable[bytes], host: str) -> Optional[int]:
         if owner == host and (ordinal.isdigit() or not ordinal):
             found = int(ordinal or 0)
     return found
-
-
-def _host_of(marks: str) -> str:
-    return marks.rpartition(":")[2]
