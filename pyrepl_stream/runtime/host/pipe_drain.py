@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Optional
 
 from ..protocol.frames import Frame, FrameType
-from .execution import HostedExecution, OutputPipe
+from .execution import ExecutionState, HostedExecution, OutputPipe
 from .loop import READ, Loop, Timer
 from .worker_process import WorkerProcess
 
@@ -26,17 +26,13 @@ class PipeReader:
     def __init__(self, loop: Loop, on_output: Callable[[HostedExecution], object]) -> None:
         self._loop = loop
         self._on_output = on_output
-        self._running: Optional[HostedExecution] = None
         self._worker: Optional[WorkerProcess] = None
         self._paused: list[tuple[HostedExecution, OutputPipe]] = []
         self._flush_timer: Optional[Timer] = None
 
-    def keep_order(self, execution: Optional[HostedExecution], worker: Optional[WorkerProcess]) -> None:
-        """Set the execution whose Python code runs now, and its worker; None if no code runs."""
-        self._running, self._worker = execution, worker
-
-    def watch(self, execution: HostedExecution) -> None:
-        """Read the pipes of ``execution`` whenever they hold data."""
+    def watch(self, execution: HostedExecution, worker: WorkerProcess) -> None:
+        """Read the pipes of ``execution``, which ``worker`` has just started, whenever they hold data."""
+        self._worker = worker
         for pipe in execution.pipes:
             self._watch(execution, pipe)
 
@@ -72,11 +68,11 @@ class PipeReader:
         # as pending or already in the channel.
         worker = self._worker
         if worker is not None and worker.exit is None:
-            pending = worker.shared.pending and execution is self._running
+            pending = worker.shared.pending
             worker.drain()
             if pipe.reader < 0:
                 return
-            if pending and execution is self._running:
+            if pending and execution.state is ExecutionState.RUNNING:
                 self._loop.watch(pipe.reader, 0, lambda _: None)
                 self._paused.append((execution, pipe))
                 if self._flush_timer is None:

@@ -227,9 +227,7 @@ class Scheduler:
         execution.pending.clear()
         # Saved later, because a rename can take milliseconds; never, if the execution ends sooner.
         self._call_later(_SAVE, execution, HostedExecution.save)
-        self._pipes.watch(execution)
-        if not execution.is_command:
-            self._pipes.keep_order(execution, worker)
+        self._pipes.watch(execution, worker)
         if execution.timeout is not None:
             self._call_later(execution.timeout, execution, self._on_timeout)
 
@@ -356,7 +354,6 @@ class Scheduler:
         if execution.completed:
             return
         self._pipes.read_rest(execution)
-        self._pipes.keep_order(None, None)
         self.running = None
         execution.complete(complete)
         self._check_ended(execution)
