@@ -9,7 +9,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
 from ..errors import ExecutionEndedError, PyreplStreamError
@@ -341,10 +341,8 @@ class Scheduler:
             execution.append(frame.payload, frame.output, kept=frame.type is FrameType.KEPT)
 
     def _on_complete(self, execution: HostedExecution, message: CompleteMessage) -> None:
-        names = ("success", "status", "exit_code", "error", "value")
-        values = {name: getattr(message, name) for name in names}
         extra = {"printed": True} if message.extra.get("printed") is True else {}
-        self._complete(execution, CompleteMessage(**values, extra=extra))
+        self._complete(execution, replace(message, timestamp=0.0, source="", extra=extra))
         if self.is_closing:
             self._end_worker()
         else:
