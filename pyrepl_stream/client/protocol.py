@@ -177,9 +177,6 @@ class ClientProtocol:
             return [*self._fail(self._where(starts=False), error), *self._subscriptions.fail(error)]
         if not isinstance(error, TargetError):
             return self.fail(error)
-        if not self.busy:
-            self._retries.reset()
-            return []
         reached = self.epoch is not None
         patience = self._patience if reached else min(self._patience, _FIRST_PATIENCE)
         if self._retries.failed(now, patience):
@@ -411,8 +408,7 @@ class ClientProtocol:
         """Forget silence and failures that came before the first request."""
         if not self.busy:
             self._current.received_at, self._current.pings = now, 0
-            if self._link is LinkState.UP:
-                self._retries.reset()
+            self._retries.reset()
 
     def _note_progress(self) -> None:
         self._retries.reset()
