@@ -37,7 +37,7 @@ class ExecutedRun(Protocol):
     @property
     def journal(self) -> ReadJournal: ...
 
-    def request_stop(self, status: Status) -> None:
+    def request_stop(self, status: Status) -> object:
         """Ask the code to end, with the ``status`` ``interrupted`` or ``killed``. Never waits."""
 
     def when_done(self, wake: Callable[[], None]) -> None:

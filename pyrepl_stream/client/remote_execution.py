@@ -40,7 +40,7 @@ class RemoteExecution(Execution):
         return self._run.started()
 
     def _stop(self, status: str) -> Reply[None]:
-        return self._run.stop(status)
+        return self._run.request_stop(status)
 
     def input(self, text: str | None, request: InputRequestMessage | None = None) -> None:
         """Answer a question of the code, by default the open one. See :meth:`Execution.input`."""

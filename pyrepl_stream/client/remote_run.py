@@ -116,7 +116,7 @@ class RemoteRun:
         """Ask for the state of the execution, once it is accepted."""
         return self.accepted.then(lambda new: self._connection.request(peek(self.id, self._epoch)))
 
-    def stop(self, status: str) -> Reply[None]:
+    def request_stop(self, status: str) -> Reply[None]:
         """Ask the host to end the execution with ``status``, ``interrupted`` or ``killed``.
 
         The reply comes when the execution has ended. It is not an error if it had ended before.
@@ -134,9 +134,6 @@ class RemoteRun:
         op = "kill" if status == "killed" else "interrupt"
         record = {"op": op, "id": self.id, "key": uuid.uuid4().hex}
         return self._connection.request(record).then(wait_for_end, despite=ExecutionEndedError)
-
-    def request_stop(self, status: str) -> None:
-        self.stop(status)
 
     def control(self, do: str, **fields: Any) -> Mapping[str, Any]:
         """Act on the command. Raises the host's error, or :class:`TargetError` if no answer comes."""
@@ -184,8 +181,6 @@ class RemoteRun:
             return [self.never_ran]
         last = self.peek().wait()["last"]
         messages: list[Message] = []
-        if last == 0:
-            return messages
         cursor = self.cursor(follow=True)
         try:
             while cursor.after < last and not cursor.ended:
