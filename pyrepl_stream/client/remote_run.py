@@ -10,13 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..reply import Reply
-from ..runtime.errors import (
-    ExecutionEndedError,
-    ProtocolError,
-    PyreplStreamError,
-    StaleEpochError,
-    TargetError,
-)
+from ..runtime.errors import ExecutionEndedError, PyreplStreamError, StaleEpochError, TargetError
 from ..runtime.messages import CompleteMessage, InputRequestMessage, Message
 from ..runtime.validation import check_after
 from ..waiting import wait_sync
@@ -240,11 +234,10 @@ class RemoteRun:
             why = "the session has ended since this was requested, and it is unknown if the code ran"
             self.never_ran = self.lost(f"{why}: it is not run again", 0)
             self.accepted.set_result(True)
-        except Exception as exc:
-            refused = _error_of(exc)
+        except PyreplStreamError as exc:
             self._status = "error"
-            self.accepted.set_exception(refused)
-            self.fail(refused)
+            self.accepted.set_exception(exc)
+            self.fail(exc)
         else:
             self._epoch, self.behind = epoch, record.get("behind")
             self.on_status(status)
@@ -286,9 +279,9 @@ class RemoteRun:
         try:
             record = answer.result()
             self._epoch, status, asked = record["epoch"], record["status"], record["asked"]
-        except Exception as exc:
+        except PyreplStreamError as exc:
             self._watched = False
-            self.fail(_error_of(exc))
+            self.fail(exc)
             return
         self.on_status(status)
         if asked is not None and not self._asked:
@@ -296,9 +289,3 @@ class RemoteRun:
             self._wake()
         if not self.ended:
             self._begin_watch(asked)
-
-
-def _error_of(exc: Exception) -> PyreplStreamError:
-    if isinstance(exc, PyreplStreamError):
-        return exc
-    return ProtocolError(f"the host's answer cannot be understood: {exc!r}")
