@@ -235,11 +235,9 @@ class ClientConnection:
             self.close()
 
     def _send(self) -> None:
-        turns = 0
-        while self.is_open and turns < _TURNS:
+        for _ in range(_TURNS):
             if not self._outgoing and not self._fill():
                 return
-            turns += 1
             while self._outgoing:
                 try:
                     sent = self.peer.sendmsg(self._outgoing)
