@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
-from enum import Enum
 from typing import Optional
 
 from ..errors import UsageError
@@ -16,6 +14,7 @@ Grace = tuple[float, float, float]
 
 DEFAULT_GRACE: Grace = (2.0, 2.0, 1.0)
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, KILL)
 _MIN_KILL = 1.0  # seconds: a process that survives SIGKILL for longer is stuck in the kernel
 _ORPHANS = 0.3  # seconds: once the command itself has ended, its background processes need no more time
 
@@ -37,32 +36,6 @@ def _is_duration(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
-class TerminationState(Enum):
-    """The progress of ending a run."""
-
-    NOT_BEGUN = "not begun"  # the run continues
-    REQUESTED = "requested"  # the run is to end; no signal has been sent yet
-    INTERRUPTED = "interrupted"  # SIGINT has been sent
-    TERMINATED = "terminated"  # SIGTERM has been sent
-    KILLED = "killed"  # SIGKILL has been sent: there is nothing left to try
-
-
-MOVES: Mapping[TerminationState, tuple[TerminationState, ...]] = {
-    TerminationState.NOT_BEGUN: (TerminationState.REQUESTED,),
-    TerminationState.REQUESTED: (TerminationState.INTERRUPTED, TerminationState.KILLED),
-    TerminationState.INTERRUPTED: (TerminationState.TERMINATED, TerminationState.KILLED),
-    TerminationState.TERMINATED: (TerminationState.KILLED,),
-    TerminationState.KILLED: (),
-}
-"""The states that may follow each state: first the usual one, and last the one for a forced end (SIGKILL)."""
-
-_SIGNALS = {
-    TerminationState.INTERRUPTED: signal.SIGINT,
-    TerminationState.TERMINATED: signal.SIGTERM,
-    TerminationState.KILLED: KILL,
-}
-
-
 class Termination:
     """Determines which signal is due while a run is being ended.
 
@@ -74,21 +47,20 @@ class Termination:
 
     def __init__(self, grace: Grace) -> None:
         interrupt, terminate, kill = grace
-        self._grace = dict(zip(_SIGNALS, (interrupt, terminate, max(kill, _MIN_KILL))))
-        self._forced = False
-        self.state = TerminationState.NOT_BEGUN
+        self._grace = (interrupt, terminate, max(kill, _MIN_KILL))
+        self._next = 0  # index of the next signal in `_SIGNALS`
         self.deadline: Optional[float] = None
         """The time at which to call :meth:`due` again; None until the end of the run is requested."""
 
     @property
     def begun(self) -> bool:
         """True once the end of the run has been requested."""
-        return self.state is not TerminationState.NOT_BEGUN
+        return self.deadline is not None
 
     @property
     def seconds(self) -> float:
         """The maximum number of seconds from the first signal to the end."""
-        return sum(self._grace.values())
+        return sum(self._grace)
 
     def escalate(self, now: float, *, force: bool = False) -> None:
         """Request the end of the run, or make the next signal due at once.
@@ -97,10 +69,9 @@ class Termination:
             now: The current time.
             force: Make SIGKILL the next signal.
         """
-        if not self.begun:
-            self._move(TerminationState.REQUESTED)
         self.deadline = now
-        self._forced = self._forced or force
+        if force and not self.exhausted:
+            self._next = len(_SIGNALS) - 1
 
     def hurry(self, now: float) -> None:
         """Shorten the wait for the next signal, because the command itself has ended."""
@@ -115,22 +86,14 @@ class Termination:
 
     def sent(self, now: float) -> None:
         """Start the wait after the signal that :meth:`due` returned."""
-        self._move(self._next)
-        self.deadline = now + self._grace[self.state]
+        self.deadline = now + self._grace[self._next]
+        self._next += 1
 
     @property
     def exhausted(self) -> bool:
         """True once SIGKILL has been sent."""
-        return self.state is TerminationState.KILLED
+        return self._next == len(_SIGNALS)
 
     def abandoned(self, now: float) -> bool:
         """Return True once SIGKILL has been sent and its time to take effect has passed."""
         return self.exhausted and self.deadline is not None and now >= self.deadline
-
-    @property
-    def _next(self) -> TerminationState:
-        return MOVES[self.state][-1 if self._forced else 0]
-
-    def _move(self, state: TerminationState) -> None:
-        assert state in MOVES[self.state], f"{self.state} -> {state}"
-        self.state = state

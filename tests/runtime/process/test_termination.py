@@ -10,8 +10,7 @@ import pytest
 from pyrepl_stream import Command, IdlePolicy, run_process
 from pyrepl_stream.runtime.process.child import MOVES as child_moves
 from pyrepl_stream.runtime.process.child import Child, ChildState
-from pyrepl_stream.runtime.process.termination import MOVES as termination_moves
-from pyrepl_stream.runtime.process.termination import Termination, TerminationState
+from pyrepl_stream.runtime.process.termination import Termination
 from pyrepl_stream.runtime.process.tree import Tree
 
 
@@ -110,25 +109,20 @@ def test_an_exit_code_that_other_code_has_taken_is_not_a_success(monkeypatch: py
 
 
 @pytest.mark.parametrize("forced", [False, True])
-@pytest.mark.parametrize("state", TerminationState)
-def test_each_state_of_a_termination_moves_as_the_table_says(state: TerminationState, forced: bool) -> None:
+@pytest.mark.parametrize("sent", range(4))
+def test_a_request_after_each_signal_makes_the_next_one_due_or_sigkill(sent: int, forced: bool) -> None:
     termination = Termination((0, 0, 1))
-    now = 0.0
-    while termination.state is not state:
-        if not termination.begun:
-            termination.escalate(now)
-        else:
-            termination.sent(now)
-    following = termination_moves[state]
-    termination.escalate(now, force=forced)
-    if state is TerminationState.NOT_BEGUN:
-        assert following == (termination.state,)
-    elif not following:
-        assert termination.due(now) is None
-    else:
-        assert termination.due(now) is not None
-        termination.sent(now)
-        assert termination.state is following[-1 if forced else 0]
+    termination.escalate(0)
+    for _ in range(sent):
+        termination.sent(0)
+    termination.escalate(1, force=forced)
+    following = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL][sent:]
+    for number in following[-1:] if forced else following:
+        assert termination.due(1) == number
+        termination.sent(1)
+        termination.escalate(1)
+    assert termination.due(1) is None
+    assert termination.exhausted
 
 
 @pytest.mark.parametrize("state", ChildState)
