@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Callable, Optional, Union
 
 from .. import clock
@@ -31,26 +30,6 @@ _MAX_WAIT = 3600.0  # seconds; the timeout of a selector overflows at a few week
 _REAP_INTERVAL = 1.0  # seconds between two searches for adopted orphans that have ended
 _TAIL_BYTES = 4096  # bytes of the newest output that are kept for a retry
 _EXIT = object()  # the tag of the event that the process has ended
-
-
-class ChildState(Enum):
-    """The states of a child."""
-
-    NEW = "new"  # not started; its terminals may be open
-    RUNNING = "running"  # started, and not known to have exited
-    EXITED = "exited"  # the command has exited; background processes may still print
-    STUCK = "stuck"  # the command has not exited within the time allowed after SIGKILL
-    CLOSED = "closed"  # all descriptors are closed
-
-
-MOVES: Mapping[ChildState, tuple[ChildState, ...]] = {
-    ChildState.NEW: (ChildState.RUNNING, ChildState.CLOSED),
-    ChildState.RUNNING: (ChildState.EXITED, ChildState.STUCK, ChildState.CLOSED),
-    ChildState.EXITED: (ChildState.CLOSED,),
-    ChildState.STUCK: (ChildState.EXITED, ChildState.CLOSED),
-    ChildState.CLOSED: (),
-}
-"""The states that may follow each state."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +71,7 @@ class Child:
         make_pump: Makes the pump.
     """
 
-    _process: subprocess.Popen[bytes]  # these three are set when the command is started
+    _process: subprocess.Popen[bytes]  # these three are set by `start`
     tree: Tree
     _monitor: IdleMonitor
 
@@ -123,7 +102,7 @@ class Child:
         self._input_closed = False
         self._new_size: Optional[tuple[int, int]] = None  # a size that is not applied to the terminals yet
         self._line_length = 0  # bytes written to the terminal since the last line end
-        self.state = ChildState.NEW
+        self._running = False  # the command has been started, and is not known to have exited
 
     # -- called from any thread --------------------------------------------------------------
 
@@ -156,7 +135,7 @@ class Child:
         """
         if self._command.stdin is not None:
             raise UsageError("the command was given its input at the start: leave stdin=None to write to it")
-        if self.state not in (ChildState.NEW, ChildState.RUNNING) or self._pump.feed_broken:
+        if not self._running or self._pump.feed_broken:
             raise UsageError("the command no longer reads its input")
         if self._input_closed and not self._command.interactive:
             raise UsageError("the command's input has been closed")
@@ -199,14 +178,14 @@ class Child:
         try:
             self._streams.open()
             self._spawn()
+        except BaseException:
+            self.close()
+            raise
+        try:
             self._attach()
         except BaseException:
             self.abandon()
             raise
-
-    def _move(self, state: ChildState) -> None:
-        assert state in MOVES[self.state], f"{self.state} -> {state}"
-        self.state = state
 
     def _spawn(self) -> None:
         command, streams = self._command, self._streams
@@ -222,7 +201,7 @@ class Child:
             creationflags=CREATION_FLAGS,
         )
         self.tree = Tree(self._process.pid, self._mark)
-        self._move(ChildState.RUNNING)
+        self._running = True
 
     def _attach(self) -> None:
         """Close the command's ends of its streams, and start to read and write our ends."""
@@ -244,7 +223,7 @@ class Child:
     def run(self) -> Outcome:
         """Serve the started command until it ends, then read its remaining output for a moment."""
         idle = ""
-        while self.state is ChildState.RUNNING and not self._termination.abandoned(clock.monotonic()):
+        while self._running and not self._termination.abandoned(clock.monotonic()):
             self._handle(self._pump.wait(self._seconds_to_wait()))
             self._send_due_signal()
             if not self._termination.begun and self._monitor.is_idle(clock.monotonic()):
@@ -271,20 +250,16 @@ class Child:
             self._handle(self._pump.wait(None))
 
     def abandon(self) -> None:
-        """Kill all processes, if any has started, and close."""
-        started = self.state is not ChildState.NEW
+        """Kill all processes, and close."""
         try:
-            if started:
-                self.tree.signal(KILL)
+            self.tree.signal(KILL)
         finally:
             self.close()
-            if started:
-                self._process.wait()
+            self._process.wait()
 
     def close(self) -> None:
         """Close all descriptors. A terminal hangs up if no other process has it open."""
-        if self.state is not ChildState.CLOSED:
-            self._move(ChildState.CLOSED)
+        self._running = False
         self._pump.close()
         self._streams.close()
 
@@ -332,7 +307,7 @@ class Child:
     def _handle(self, events: list[Event]) -> None:
         for tag, data in events:
             if tag is _EXIT:
-                self._move(ChildState.EXITED)
+                self._running = False
             elif data:
                 if self._keep_tail:
                     self._tail = (self._tail + data)[-_TAIL_BYTES:]
@@ -364,8 +339,8 @@ class Child:
 
     def _reap(self) -> tuple[Optional[int], str]:
         """Return the exit code and an empty string; or None, and the reason why the code is not known."""
-        if self.state is ChildState.RUNNING:
-            self._move(ChildState.STUCK)
+        if self._running:
+            self._running = False
             # If the command ends after all, it must not remain as a zombie.
             threading.Thread(target=self._process.wait, name=f"wait for {self.pid}", daemon=True).start()
             return None, "the command could not be ended"

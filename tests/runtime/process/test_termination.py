@@ -7,17 +7,9 @@ import signal
 
 import pytest
 
-from pyrepl_stream import Command, IdlePolicy, run_process
-from pyrepl_stream.runtime.process.child import MOVES as child_moves
-from pyrepl_stream.runtime.process.child import Child, ChildState
+from pyrepl_stream import run_process
 from pyrepl_stream.runtime.process.termination import Termination
 from pyrepl_stream.runtime.process.tree import Tree
-
-
-class NoRun:
-    """Ignores what happens to a command."""
-
-    def log(self, level: str, text: str, source: str = "") -> None: ...
 
 
 @pytest.fixture
@@ -123,29 +115,3 @@ def test_a_request_after_each_signal_makes_the_next_one_due_or_sigkill(sent: int
         termination.escalate(1)
     assert termination.due(1) is None
     assert termination.exhausted
-
-
-@pytest.mark.parametrize("state", ChildState)
-def test_a_child_only_makes_the_moves_of_its_table(state: ChildState) -> None:
-    for target in ChildState:
-        child = Child(Command("true"), NoRun(), Termination((0, 0, 1)), IdlePolicy(), mark="x")
-        child.state = state
-        if target in child_moves[state]:
-            child._move(target)
-            assert child.state is target
-        else:
-            with pytest.raises(AssertionError):
-                child._move(target)
-        child._pump.close()
-
-
-def test_a_child_goes_through_its_states() -> None:
-    child = Child(Command("exit 3"), NoRun(), Termination((0, 0, 1)), IdlePolicy(), mark="x")
-    states = [child.state]
-    child.start()
-    states.append(child.state)
-    assert child.run().exit_code == 3
-    states.append(child.state)
-    child.close()
-    states.append(child.state)
-    assert states == [ChildState.NEW, ChildState.RUNNING, ChildState.EXITED, ChildState.CLOSED]
