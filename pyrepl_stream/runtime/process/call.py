@@ -42,7 +42,7 @@ class CallStep:
 
 
 class CallThread:
-    """Runs a callable in a thread that can be interrupted. It has the interface of :class:`Child`.
+    """Runs a callable in a thread that can be interrupted.
 
     Args:
         step: The callable.
@@ -51,8 +51,7 @@ class CallThread:
         idle: When the callable counts as idle.
     """
 
-    pid: Optional[int] = None
-    holds_output = False
+    pid: Optional[int] = None  # as a child has one
 
     def __init__(self, step: CallStep, run: Run, termination: Termination, idle: IdlePolicy) -> None:
         self._step = step
@@ -99,9 +98,6 @@ class CallThread:
 
     def abandon(self) -> None:
         """Do nothing: the callable has ended."""
-
-    def close(self) -> None:
-        """Do nothing: there are no descriptors."""
 
     def _has_ended(self) -> bool:
         return self._over.is_set() or not self._thread.is_alive()

@@ -17,7 +17,7 @@ from ..errors import LineTooLongError, UsageError
 from .command import Command, check_size
 from .idle import IdleMonitor, IdlePolicy
 from .prompt import PromptDetector
-from .pty import MAX_LINE, open_pty
+from .pty import MAX_LINE
 from .pump import Event, Pump, SelectorPump
 from .streams import OpenTerminal, Streams
 from .termination import Termination
@@ -65,7 +65,7 @@ class Child:
         termination: Determines when the command is ended, and how.
         idle: When the command counts as idle.
         mark: The mark of the run, for :class:`Tree`.
-        environment: The environment to which the command's variables are added; by default this process's.
+        environment: The environment to which the command's variables are added.
         keep_tail: Keep the end of the output for :attr:`Outcome.tail`.
         open_pty: Opens a terminal.
         make_pump: Makes the pump.
@@ -83,10 +83,10 @@ class Child:
         idle: IdlePolicy,
         *,
         mark: str,
-        environment: Optional[Mapping[str, str]] = None,
-        keep_tail: bool = False,
-        open_pty: OpenTerminal = open_pty,
-        make_pump: Callable[[], Pump] = make_pump,
+        environment: Mapping[str, str],
+        keep_tail: bool,
+        open_pty: OpenTerminal,
+        make_pump: Callable[[], Pump],
     ) -> None:
         self._command = command
         self._run = run
@@ -139,16 +139,16 @@ class Child:
             raise UsageError("the command no longer reads its input")
         if self._input_closed and not self._command.interactive:
             raise UsageError("the command's input has been closed")
-        if self._command.interactive and self._is_canonical():
-            longest = max(len(line) for line in data.split(b"\n"))
-            first = data.partition(b"\n")[0]
-            if max(longest, self._line_length + len(first)) > MAX_LINE:
+        terminal = self._streams.input_terminal
+        if terminal is not None and terminal.is_canonical():
+            lengths = [len(line) for line in data.split(b"\n")]
+            lengths[0] += self._line_length
+            if max(lengths) > MAX_LINE:
                 raise LineTooLongError(
                     f"a terminal accepts at most {MAX_LINE:,} bytes in a line and cuts the rest: write "
                     "shorter lines, or run the command with interactive=False, on a pipe"
                 )
-            rest = 0 if b"\n" in data else self._line_length
-            self._line_length = len(data) - data.rfind(b"\n") - 1 + rest
+            self._line_length = lengths[-1]
         self.call(lambda: self._pump.feed(data))
 
     def close_stdin(self) -> None:
@@ -245,9 +245,8 @@ class Child:
         return self._pump.reading > 0
 
     def drain(self) -> None:
-        """Read the output of background processes until the last of them has closed it."""
-        while self.holds_output:
-            self._handle(self._pump.wait(None))
+        """Wait for output of background processes, and read it."""
+        self._handle(self._pump.wait(None))
 
     def abandon(self) -> None:
         """Kill all processes, and close."""
@@ -269,10 +268,6 @@ class Child:
         self._end_remaining()
 
     # -- helpers of `start` and `run` --------------------------------------------------------
-
-    def _is_canonical(self) -> bool:
-        terminal = self._streams.input_terminal
-        return terminal is not None and terminal.is_canonical()
 
     def _end_input(self) -> None:
         terminal = self._streams.input_terminal
@@ -320,16 +315,15 @@ class Child:
             if self._prompts is not None:
                 self._prompts.postpone(now)
 
-    def _seconds_to_wait(self) -> Optional[float]:
-        """Return the seconds until an action is due that no event announces; None for no limit."""
+    def _seconds_to_wait(self) -> float:
+        """Return the seconds until an action is due that no event announces."""
+        now = clock.monotonic()
+        longest = _REAP_INTERVAL if reap_adopted(self.tree.root) else _MAX_WAIT
         begun = self._termination.begun
-        deadlines = [self._termination.deadline if begun else self._monitor.deadline]
+        deadlines = [now + longest, self._termination.deadline if begun else self._monitor.deadline]
         if self._prompts is not None:
             deadlines.append(self._prompts.deadline)
-        if reap_adopted(self.tree.root):
-            deadlines.append(clock.monotonic() + _REAP_INTERVAL)
-        known = [deadline for deadline in deadlines if deadline is not None]
-        return min(max(0.0, min(known) - clock.monotonic()), _MAX_WAIT) if known else None
+        return max(0.0, min(deadline for deadline in deadlines if deadline is not None) - now)
 
     def _send_due_signal(self) -> None:
         number = self._termination.due(clock.monotonic())

@@ -273,17 +273,18 @@ class ProcessRunner:
         except BaseException:
             current.abandon()
             raise
-        if self._stopped and isinstance(current, Child):
-            current.terminate()
-        if current.holds_output and isinstance(current, Child):
-            run.log("INFO", "background processes continue; their output follows", part.source)
-            with self._lock:
-                self._writers += 1
-            name = f"background output of {run.id}"
-            drain = threading.Thread(target=self._drain, args=(run, current), name=name, daemon=True)
-            contextvars.Context().run(drain.start)
-        else:
-            current.close()
+        if isinstance(current, Child):
+            if self._stopped:
+                current.terminate()
+            if current.holds_output:
+                run.log("INFO", "background processes continue; their output follows", part.source)
+                with self._lock:
+                    self._writers += 1
+                name = f"background output of {run.id}"
+                drain = threading.Thread(target=self._drain, args=(run, current), name=name, daemon=True)
+                contextvars.Context().run(drain.start)
+            else:
+                current.close()
         return outcome
 
     def _start_part(self, run: Run, part: Part) -> Union[Child, CallThread]:
