@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import repeat
 from typing import Callable, NamedTuple, Optional
 
 from .. import clock
@@ -86,18 +85,17 @@ class Tree:
     def pids(self) -> list[int]:
         """Return the pids of the living processes, children before their parents."""
         try:
-            return [process.pid for process in self._look()]
+            return [process.pid for process in self._look(set())]
         except OSError:
             return []
 
-    def _look(self, others: Optional[set[int]] = None) -> list[_Process]:
+    def _look(self, others: set[int]) -> list[_Process]:
         """Return the living processes.
 
         Args:
             others: Pids of processes that do not belong to the run, and are skipped. Pids of further such
                 processes are added.
         """
-        others = set() if others is None else others
         looks, deadline = 0, clock.monotonic() + _MAX_UNSURE
         while not (processes := self._living(others)) and self._found:
             # A look takes time, so a process that keeps forking and exiting can be missed. And a process
@@ -108,65 +106,50 @@ class Tree:
         self._found = bool(processes)
         return processes
 
-    def signal(self, number: int) -> int:
-        """Signal all processes; SIGKILL is repeated until no new process is found.
-
-        Returns:
-            The number of processes that were found.
-        """
+    def signal(self, number: int) -> None:
+        """Signal all processes; SIGKILL is repeated until no new process is found."""
         if sys.platform == "win32":
-            return sum(kill_tree(root) for root in self._roots)
-        if number == signal.SIGKILL:
-            return self._kill()
-        return self._signal_once(number)
-
-    def _signal_once(self, number: int) -> int:
-        wakes = number in (signal.SIGTERM, signal.SIGHUP)  # a stopped process acts on these when it goes on
-        others: set[int] = set()
-        processes: list[_Process] = []
-        try:
+            for root in self._roots:
+                kill_tree(root)
+        elif number == signal.SIGKILL:
+            self._kill()
+        else:
             # The first look takes several milliseconds. Those that follow it look only at new processes: one
             # that was started meanwhile must be found while its parent lives, or it may be lost.
-            self._look(others)
-            processes = self._look(others)
-            self._send(number, processes)
-            remaining = self._look(others)
-        except OSError:  # no descriptor is left to look with
-            if not processes:
-                self._signal_groups(self._roots, number)
-            if wakes:
-                self._signal_groups(self._roots, signal.SIGCONT)
-        else:
-            if wakes:
-                self._send(signal.SIGCONT, remaining)
-        return len(processes)
+            others: set[int] = set()
+            self._signal_found(0, others)  # signal 0 has no effect
+            self._signal_found(number, others)
+            # A stopped process acts on these two signals when it continues.
+            self._signal_found(signal.SIGCONT if number in (signal.SIGTERM, signal.SIGHUP) else 0, others)
 
-    def _kill(self) -> int:
+    def _kill(self) -> None:
         killed: set[int] = set()
         others: set[int] = set()
-        # While the command's group is stopped, it starts no process that the next look could miss.
-        processes = self._look_or_signal_groups(signal.SIGKILL, others)
-        self._signal_groups(self._roots.intersection(one.group for one in processes), signal.SIGSTOP)
+        # While the processes are stopped, they start none that the next look could miss.
+        self._signal_found(signal.SIGSTOP, others)
         while True:
             # A process that keeps forking and exiting is gone before a look at all processes is over: look
             # only at new processes, and look at all of them again if there is no process of ours among them.
-            processes = self._look_or_signal_groups(signal.SIGKILL, others)
-            if {process.pid for process in processes} <= killed:
-                others.clear()
-                processes = self._look_or_signal_groups(signal.SIGKILL, others)
-            found = {process.pid for process in processes}
+            found = self._signal_found(signal.SIGKILL, others)
             if found <= killed:
-                return len(killed)
+                others.clear()
+                found = self._signal_found(signal.SIGKILL, others)
+            if found <= killed:
+                return
             killed |= found
-            self._send(signal.SIGKILL, processes)
 
-    def _look_or_signal_groups(self, number: int, others: Optional[set[int]] = None) -> list[_Process]:
-        """Return the result of :meth:`_look`; if no descriptor is left for it, signal the command groups."""
+    def _signal_found(self, number: int, others: set[int]) -> set[int]:
+        """Look for processes, signal them, and return their pids.
+
+        If no descriptor is left to look with, signal the command groups.
+        """
         try:
-            return self._look(others)
+            processes = self._look(others)
         except OSError:
             self._signal_groups(self._roots, number)
-            return []
+            return set()
+        self._send(number, processes)
+        return {process.pid for process in processes}
 
     def _signal_groups(self, groups: Iterable[int], number: int) -> None:
         for group in groups:
@@ -265,7 +248,7 @@ def adopt_orphans() -> bool:
     return _adopting
 
 
-def kill_until_gone(find: Callable[[], Iterable[int]], *, rounds: Optional[int] = None) -> set[int]:
+def kill_until_gone(find: Callable[[], Iterable[int]], *, rounds: int = sys.maxsize) -> set[int]:
     """Send SIGKILL to the processes that ``find`` returns, until it returns no new process.
 
     A process can fork just before the signal arrives, so one pass is not enough. A process that has been
@@ -274,13 +257,13 @@ def kill_until_gone(find: Callable[[], Iterable[int]], *, rounds: Optional[int] 
     Args:
         find: Returns the pids to kill. When it raises OSError, because no file descriptor is left to read
             ``/proc`` with, the search ends.
-        rounds: The maximum number of passes; None for no limit.
+        rounds: The maximum number of passes.
 
     Returns:
         The pids that were signalled.
     """
     killed: set[int] = set()
-    for _ in repeat(None) if rounds is None else repeat(None, rounds):
+    for _ in range(rounds):
         try:
             new = set(find()) - killed
         except OSError:

@@ -26,13 +26,9 @@ def shell_command_line(text: str) -> str:
     return f'{os.environ.get("COMSPEC", "cmd.exe")} /c "{text}"'
 
 
-def kill_tree(root: int) -> int:
-    """Kill a process and its descendants; return 1, or 0 if there was nothing to kill.
-
-    Windows has no signals, and no gentler method works for every program.
-    """
-    ended = subprocess.run(["taskkill", "/T", "/F", "/PID", str(root)], capture_output=True, check=False)
-    return int(ended.returncode == 0)
+def kill_tree(root: int) -> None:
+    """Kill a process and its descendants: Windows has no signals, and no gentler method for every program."""
+    subprocess.run(["taskkill", "/T", "/F", "/PID", str(root)], capture_output=True, check=False)
 
 
 class ThreadPump(Pump):

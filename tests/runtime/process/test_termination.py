@@ -69,7 +69,7 @@ def test_sigkill_always_gets_a_second() -> None:
 @pytest.fixture
 def undying(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals have no effect, as on a process that is stuck in the kernel."""
-    monkeypatch.setattr(Tree, "signal", lambda tree, number: 0)
+    monkeypatch.setattr(Tree, "signal", lambda tree, number: None)
     return
 
 
