@@ -97,14 +97,17 @@ def _record(message: Message) -> dict[str, Any]:
     return record
 
 
-def _is_too_deep(record: Mapping[str, Any]) -> bool:
+def _check_depth(brackets: int, record: Mapping[str, Any]) -> None:
+    if brackets <= _MAX_DEPTH:
+        return
     level: list[Any] = [record]
     for _ in range(_MAX_DEPTH):
         items = chain.from_iterable(
             value.values() if isinstance(value, Mapping) else value for value in level
         )
         level = [item for item in items if isinstance(item, (dict, list, tuple))]
-    return bool(level)
+    if level:
+        raise ProtocolError(f"a message has more than {_MAX_DEPTH} levels of nesting")
 
 
 def _bounded(message: Message, record: Mapping[str, Any]) -> str:
@@ -232,11 +235,6 @@ def decode_unnumbered(body: bytes) -> Message:
         raise ProtocolError(f"a message with a number of its own: {short_repr(body[:80])}")
     _check_depth(body.count(b"[") + body.count(b"{"), record)
     return _message({**record, "execution_id": "-", "sequence": _MAX_SEQUENCE})
-
-
-def _check_depth(brackets: int, record: Mapping[str, Any]) -> None:
-    if brackets > _MAX_DEPTH and _is_too_deep(record):
-        raise ProtocolError(f"a message has more than {_MAX_DEPTH} levels of nesting")
 
 
 def _check_length(line: Union[bytes, bytearray]) -> None:
