@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Callable, Literal, NamedTuple, Optional, get_args
@@ -35,6 +36,7 @@ _BATCH = 256 * 1024  # maximum bytes of memory of the messages that one read ret
 
 
 class _Record(NamedTuple):
+    sequence: int  # of the message; it is the first field because records are searched by it
     message: Message
     cost: int  # bytes of memory that the message takes
     end: int  # sum of the costs of all records up to and including this one
@@ -42,7 +44,7 @@ class _Record(NamedTuple):
     output: int  # bytes of output in it
 
 
-_GONE = _Record(Message(), 0, 0, 0, 0)
+_GONE = _Record(0, Message(), 0, 0, 0, 0)
 
 
 class Journal:
@@ -181,7 +183,9 @@ class Journal:
     def _push(self, message: Message, cost: int, output: int) -> None:
         """Add a message. Its ``output`` must already be included in ``_output``."""
         self._total += cost
-        self._ring.append(_Record(message, cost, self._total, self._output - output, output))
+        self._ring.append(
+            _Record(message.sequence, message, cost, self._total, self._output - output, output)
+        )
         if self._kept() > self._limit:
             self._evict()
 
@@ -281,14 +285,7 @@ class Journal:
 
     def _index(self, after: int) -> int:
         """Return the index in the ring of the first record after the sequence number ``after``."""
-        low, high = self._head, len(self._ring)
-        while low < high:
-            middle = (low + high) // 2
-            if self._ring[middle].message.sequence <= after:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return bisect_left(self._ring, (after + 1,), self._head)
 
     def _made_room(self) -> bool:
         if not self._writer_waits or self._held() > self._limit / 2:
@@ -400,12 +397,12 @@ class Cursor:
     def _upcoming(self) -> Iterator[_Record]:
         """Yield the records after this cursor, which the caller may advance while iterating."""
         journal = self._journal
-        yield from [record for record in journal._pinned if record.message.sequence > self.after]
+        yield from [record for record in journal._pinned if record.sequence > self.after]
         for index in range(journal._index(self.after), len(journal._ring)):
             yield journal._ring[index]
 
     def _pass(self, record: _Record) -> Message:
-        self.after = record.message.sequence
+        self.after = record.sequence
         self._read = max(self._read, record.end)
         self._output = record.output_before + record.output
         return record.message
