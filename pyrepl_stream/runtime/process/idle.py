@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Callable, Optional, Union
 
 from ..errors import UsageError
@@ -220,7 +222,6 @@ def _signature(paths: Iterable[Path]) -> int:
         OSError: One of ``paths`` cannot be read. Unreadable folders below them are skipped.
     """
     signature = 0
-    left = _MAX_ENTRIES
     folders: list[Path] = []
     for path in paths:
         status = os.stat(path)
@@ -228,18 +229,17 @@ def _signature(paths: Iterable[Path]) -> int:
         if os.path.isdir(path):
             os.listdir(path)
             folders.append(path)
-    while folders and left:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    left -= 1
-                    status = entry.stat(follow_symlinks=False)
-                    signature ^= hash((entry.path, status.st_mtime_ns, status.st_size))
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    if not left:
-                        break
-        except OSError:
-            continue  # it has been removed, or may not be read
+    for entry, status in islice(_entries(folders), _MAX_ENTRIES):
+        signature ^= hash((entry, status.st_mtime_ns, status.st_size))
     return signature
+
+
+def _entries(folders: list[Path]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the path and status of all that is below ``folders``, to which folders found are added."""
+    while folders:
+        # A folder may have been removed, or may not be read.
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                yield entry.path, entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
