@@ -35,8 +35,11 @@ class Disk:
         return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     def write(self, descriptor: int, data: Union[bytes, memoryview]) -> int:
-        """Write ``data`` or part of it. Return the number of bytes written."""
-        return os.write(descriptor, data)
+        """Write at least 1 byte of ``data``, which is not empty. Return the number of bytes written."""
+        written = os.write(descriptor, data)
+        if written == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return written
 
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut a file to ``size`` bytes."""
@@ -70,10 +73,7 @@ class Disk:
         """Write all of ``data``."""
         view = memoryview(data)
         while view:
-            written = self.write(descriptor, view)
-            if written == 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            view = view[written:]
+            view = view[self.write(descriptor, view) :]
 
     def sync(self, descriptor: int) -> None:
         """Flush the data to the disk: a later rename might survive a power failure that they do not."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from ..disk import APPEND, CREATE, Disk
@@ -30,10 +29,7 @@ class SegmentFile:
 
     def write(self, data: memoryview) -> int:
         """Write ``data`` or part of it. Return the number of bytes written, at least 1."""
-        written = self._disk.write(self._descriptor, data)
-        if written == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return written
+        return self._disk.write(self._descriptor, data)
 
     def repair(self, size: int) -> None:
         """Cut off the remains of a failed write after the first ``size`` bytes."""
