@@ -161,12 +161,11 @@ class SpoolReader:
         while True:
             if self._segment is None and not self._enter():
                 return self._missing(limit)
+            is_whole = self._has_successor()  # asked first: nothing is written to it after this slice
             if data := self._slice(limit):
                 return data
-            if not self._has_successor():
+            if not is_whole:
                 return self._rest()
-            if data := self._slice(limit):  # written before the next segment began
-                return data
             self._leave_known()
 
     # -- inside a segment --------------------------------------------------------------------
@@ -243,7 +242,7 @@ class SpoolReader:
         held = self._record.successor(self._next + 1)
         if held is None:
             return self._rest()
-        return self._gap(held.first, held.output, _MISSING, time.time())
+        return self._gap(held.first, held.output)
 
     def _rest(self) -> bytes:
         """Return a gap for messages that no file contains, and `complete`, which the status contains."""
@@ -251,17 +250,20 @@ class SpoolReader:
         if self._next > record.committed:
             return b""
         if complete is None or complete.sequence < self._next:
-            return self._unknown_gap(record.committed + 1)
+            return self._gap(record.committed + 1)
         line = numbered(unnumbered(complete), record.execution_id, complete.sequence)
-        return (self._unknown_gap(complete.sequence) if self._next < complete.sequence else b"") + line
+        return (self._gap(complete.sequence) if self._next < complete.sequence else b"") + line
 
-    def _unknown_gap(self, to: int) -> bytes:
-        return gap_line(self._record.execution_id, self._next, to - 1, None, _MISSING, time.time())
-
-    def _gap(self, to: int, to_output: int, reason: str, timestamp: float) -> bytes:
-        output = None if self._output is None else to_output - self._output
-        self._output = to_output
-        return gap_line(self._record.execution_id, self._next, to - 1, output, reason, timestamp)
+    def _gap(
+        self, to: int, to_output: Optional[int] = None, reason: str = _MISSING, timestamp: float = 0.0
+    ) -> bytes:
+        """Return a gap up to the message ``to``, before which there were ``to_output`` bytes, if known."""
+        output = None
+        if to_output is not None:
+            output = None if self._output is None else to_output - self._output
+            self._output = to_output
+        execution_id, timestamp = self._record.execution_id, timestamp or time.time()
+        return gap_line(execution_id, self._next, to - 1, output, reason, timestamp)
 
     def _kept(self, trim: Trim, limit: int) -> bytes:
         """Return the next messages kept from removed segments, with the gaps between them."""
@@ -323,8 +325,7 @@ class StoredSpool(SpoolRecord):
     """A spool on disk that this process does not write."""
 
     def __init__(self, directory: str) -> None:
-        check_directory(directory)
-        super().__init__(directory, _load_status(directory).execution_id)
+        super().__init__(directory, read_status(directory).execution_id)
         self.refresh()
 
     def refresh(self) -> None:
@@ -334,15 +335,10 @@ class StoredSpool(SpoolRecord):
             UnknownExecutionError: The spool was removed.
             ProtocolError: Its status is not valid.
         """
-        try:
-            self._load()
-        except FileNotFoundError as exc:
-            raise UnknownExecutionError(f"the record in {self.directory!r} was removed") from exc
-
-    def _load(self) -> None:
-        self.status = _load_status(self.directory)
-        # Listed before the range is read: the writer stores a new range before it removes the segments.
-        segments = [segment for name in os.listdir(self.directory) if (segment := parse_name(name))]
+        self.status = read_status(self.directory)
+        with _known(self.directory):
+            # Listed before the range is read: the writer stores a new range before it removes the segments.
+            segments = [segment for name in os.listdir(self.directory) if (segment := parse_name(name))]
         self.trim = None
         with suppress(FileNotFoundError):
             self.trim = trim = Trim.load(read_own(self.path(TRIM)))
@@ -378,8 +374,7 @@ def open_spool(directory: str) -> StoredSpool:
         ProtocolError: It is not a spool.
         InsecurePathError: It does not belong to this user alone.
     """
-    with _known(directory):
-        return StoredSpool(directory)
+    return StoredSpool(directory)
 
 
 def read_status(directory: str) -> SpoolStatus:
@@ -389,7 +384,7 @@ def read_status(directory: str) -> SpoolStatus:
     """
     with _known(directory):
         check_directory(directory)
-        return _load_status(directory)
+        return load_status(read_own(os.path.join(directory, STATUS)), closed=is_closed(directory))
 
 
 def is_closed(directory: str) -> bool:
@@ -397,13 +392,11 @@ def is_closed(directory: str) -> bool:
     return os.path.lexists(os.path.join(directory, CLOSED))
 
 
-def _load_status(directory: str) -> SpoolStatus:
-    return load_status(read_own(os.path.join(directory, STATUS)), closed=is_closed(directory))
-
-
 @contextmanager
 def _known(directory: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as exc:
-        raise UnknownExecutionError(f"there is no record of an execution in {directory!r}") from exc
+        raise UnknownExecutionError(
+            f"there is no record of an execution in {directory!r}, or it was removed"
+        ) from exc
