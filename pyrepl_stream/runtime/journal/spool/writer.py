@@ -21,7 +21,6 @@ from ...wire import numbered, unnumbered
 from ..disk import Disk, closing, hidden, open_own
 from .pinned import KEPT_LIMIT, PinnedMessages
 from .reader import CLOSED, KEPT, STATUS, TRIM, SpoolReader, SpoolRecord, StoredSpool
-from .retention import Retention
 from .segment_file import SegmentFile
 from .segments import Segment, Trim, gap_line, last_of, output_of, whole_end
 from .status import STATUS_SIZE, SpoolStatus, dump_status
@@ -34,6 +33,13 @@ _END, _OPEN, _REQUEST = "end.reserve", "open", "request.json"
 _GAP_SIZE = 600  # maximum bytes of the line of a gap, including its reason
 _ERROR = 4000  # characters of an error that fit in the reserve
 _UNBOUNDED = 1 << 62
+
+
+class _Retention(NamedTuple):
+    limit: int  # maximum bytes of the spool
+    free_bytes: int  # bytes that must stay free on the disk
+    free_share: float  # share of the disk that must stay free, from 0 to 1
+    segment: int  # the size in bytes at which a new segment begins; only whole segments are removed
 
 
 class _Entry(NamedTuple):
@@ -53,7 +59,7 @@ class Spool(SpoolRecord):
     are removed like output. The same limit applies to such messages that wait while the disk is full.
     """
 
-    def __init__(self, directory: str, status: SpoolStatus, *, retention: Retention, disk: Disk) -> None:
+    def __init__(self, directory: str, status: SpoolStatus, *, retention: _Retention, disk: Disk) -> None:
         super().__init__(directory, status.execution_id)
         self.status = status
         self.output = 0  # bytes of output in all numbered messages
@@ -119,7 +125,7 @@ class Spool(SpoolRecord):
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        return cls(directory, status, retention=Retention(limit, free_bytes, free_share, segment), disk=disk)
+        return cls(directory, status, retention=_Retention(limit, free_bytes, free_share, segment), disk=disk)
 
     @classmethod
     def resume(cls, stored: StoredSpool, disk: Disk) -> Spool:
@@ -130,7 +136,7 @@ class Spool(SpoolRecord):
         Raises:
             OSError: The spool could not be repaired.
         """
-        retention = Retention(limit=_UNBOUNDED, free_bytes=0, free_share=0.0, segment=_UNBOUNDED)
+        retention = _Retention(limit=_UNBOUNDED, free_bytes=0, free_share=0.0, segment=_UNBOUNDED)
         spool = cls(stored.directory, stored.status, retention=retention, disk=disk)
         spool.trim = stored.trim
         spool._kept = PinnedMessages(spool.path(KEPT), spool.execution_id, disk, limit=0)
@@ -184,8 +190,7 @@ class Spool(SpoolRecord):
 
     def commit(self) -> bool:
         """Write the waiting messages. Return True if readers have something new since the last commit."""
-        if self._waiting:
-            self._write()
+        self._write()
         if self._status_due:
             self._save_status()
         news, self._news = self._news, False
@@ -216,8 +221,7 @@ class Spool(SpoolRecord):
             timestamp=message.timestamp or time.time(),
         )
         self.append(unnumbered(message), kept=True)
-        if self._waiting:
-            self._write()
+        self._write()
         if self._waiting:
             message = self._end_in_reserve(message)
         self.has_ended(message)
@@ -239,8 +243,7 @@ class Spool(SpoolRecord):
         """
         if self.closed:
             return
-        if self._waiting:
-            self._write()
+        self._write()
         if self._waiting:
             self._write_reserve(self._squashed(_END_SIZE))
         if self._status_due:
@@ -260,8 +263,7 @@ class Spool(SpoolRecord):
 
     def reader(self, after: int = 0, *, follow: bool = False) -> SpoolReader:
         """Write the waiting messages, and return a reader as :meth:`SpoolRecord.reader` does."""
-        if self._waiting:
-            self._write()
+        self._write()
         return super().reader(after, follow=follow)
 
     def kept_size(self, descriptor: int) -> int:
@@ -272,6 +274,8 @@ class Spool(SpoolRecord):
 
     def _write(self) -> None:
         """Write the waiting messages. If the disk is full, gaps replace messages that may be dropped."""
+        if not self._waiting:
+            return
         try:
             self._store()
         except OSError as exc:
@@ -429,8 +433,14 @@ class Spool(SpoolRecord):
     # -- retention ---------------------------------------------------------------------------
 
     def _excess(self) -> int:
-        size = sum(segment.size for segment in self.segments) + self._kept.size
-        return self._retention.excess(size, self.directory, self._disk)
+        """Return how many bytes to remove; 0 or less if all may stay."""
+        limits = self._retention
+        excess = sum(segment.size for segment in self.segments) + self._kept.size - limits.limit
+        try:
+            free, total = self._disk.free(self.directory)
+        except OSError:
+            return excess
+        return max(excess, limits.free_bytes - free, int(limits.free_share * total) - free)
 
     def _trim(self, excess: int) -> bool:
         """Remove at least ``excess`` bytes, oldest segments first, but never the first. True if any were."""
