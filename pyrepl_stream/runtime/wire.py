@@ -42,13 +42,12 @@ def _sequence_number(value: Any) -> Any:
 
 
 @cache
-def _readers(name: str) -> tuple[tuple[str, Reader], ...]:
-    """Return the fields of a type of message, each with its reader."""
-    readers = readers_of(MESSAGE_CLASSES.get(name, Message))
+def _readers(cls: type) -> tuple[tuple[str, Reader], ...]:
+    """Return the fields of a class of messages that a line holds by name, each with its reader."""
     return tuple(
         (field, _sequence_number if field in _COUNTED else reader)
-        for field, reader in readers.items()
-        if field != "extra"
+        for field, reader in readers_of(cls).items()
+        if field not in ("extra", "unknown_type")
     )
 
 
@@ -71,14 +70,11 @@ def _dump(record: Mapping[str, Any]) -> str:
 
 
 def _record(message: Message) -> dict[str, Any]:
-    if isinstance(message, UnknownMessage):
-        record: dict[str, Any] = {"type": message.unknown_type}
-        readers = _readers("")
-    else:
-        record = {"type": str(message.type.value)}  # type: ignore[attr-defined]  # only Unknown has a plain str
-        readers = _readers(record["type"])
+    cls: type = type(message)
+    kind = message.unknown_type if isinstance(message, UnknownMessage) else message.type
+    record: dict[str, Any] = {"type": kind}
     is_display = isinstance(message, (DisplayMessage, ResultMessage))
-    for name, read in readers:
+    for name, read in _readers(cls):
         value = getattr(message, name)
         if is_display:  # from user code: a field may hold a value that no reader would accept
             try:
@@ -191,7 +187,8 @@ def _message(record: dict[str, Any]) -> Message:
             values["data"] = base64.b64decode(record.pop("base64"), validate=True)
         except (binascii.Error, ValueError, TypeError) as exc:
             raise ProtocolError("output: `base64` is not base64") from exc
-    for key, read in _readers(name if name in MESSAGE_CLASSES else ""):
+    cls = MESSAGE_CLASSES.get(name, UnknownMessage)
+    for key, read in _readers(cls):
         if key in record:
             value = record.pop(key)
             try:
@@ -200,11 +197,11 @@ def _message(record: dict[str, Any]) -> Message:
                 raise ProtocolError(f"{name}: `{key}` cannot be {short_repr(value)}") from None
     if values.get("sequence", 0) < 1 or "execution_id" not in values:
         raise ProtocolError(f"{name}: a message needs an execution_id and a sequence of 1 or more")
-    if name not in MESSAGE_CLASSES:
+    if cls is UnknownMessage:
         return UnknownMessage(unknown_type=name, extra=record, **values)
     if values.get("first", 1) > values["sequence"] or values.get("first", 1) < 1:
         raise ProtocolError("gap: `first` is not within 1..sequence")
-    message: Message = MESSAGE_CLASSES[name](extra=record, **values)
+    message: Message = cls(extra=record, **values)
     return message
 
 
