@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Callable, Optional, Union
 
 from .. import clock
@@ -74,16 +75,20 @@ class ProcessRunner:
             raise UsageError("there is nothing to run: no steps were given")
         # Use the files, directory and variables as they are now, not as they are when the thread starts.
         self._parts = tuple(_resolved(part) for part in parts)
-        self._environment = dict(os.environ if environment is None else environment)
+        self._make_child = partial(
+            Child,
+            mark=uuid.uuid4().hex,
+            environment=dict(os.environ if environment is None else environment),
+            keep_tail=retry is not None,
+            open_pty=open_pty,
+            make_pump=make_pump,
+        )
         files = (part.stdin for part in self._parts if isinstance(part, Command) and part.stdin_is_file)
         self._inputs = {file for file in files if isinstance(file, int)}  # our copies that are still open
         self.limits = limits or Limits()
         self._termination = Termination(self.limits.grace)
         self._keep_going = keep_going
         self._retry = retry
-        self._open_pty = open_pty
-        self._make_pump = make_pump
-        self._mark = uuid.uuid4().hex
         self._lock = threading.Lock()  # guards the attributes below
         self._current: Union[Child, CallThread, None] = None
         self._requests: list[Callable[[Child], object]] = []  # made before the first command has started
@@ -293,17 +298,7 @@ class ProcessRunner:
         if isinstance(part, CallStep):
             current = CallThread(part, run, self._termination, self.limits.idle)
         else:
-            current = Child(
-                part,
-                run,
-                self._termination,
-                self.limits.idle,
-                mark=self._mark,
-                environment=self._environment,
-                keep_tail=self._retry is not None,
-                open_pty=self._open_pty,
-                make_pump=self._make_pump,
-            )
+            current = self._make_child(part, run, self._termination, self.limits.idle)
         try:
             current.start()
         except BaseException:
