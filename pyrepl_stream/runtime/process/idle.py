@@ -94,10 +94,8 @@ class FileActivity:
 
     def __call__(self) -> bool:
         """Return True if something has changed since the last call."""
-        seen = self._look()
-        changed = seen != self._seen
-        self._seen = seen
-        return changed
+        before, self._seen = self._seen, self._look()
+        return self._seen != before
 
     def _look(self) -> list[object]:
         return [self._look_at(path, before) for path, before in self._paths.items()]
@@ -170,19 +168,18 @@ class IdleMonitor:
         timeout = self._policy.timeout
         if timeout is None:
             return False
-        if now >= min(self._next_look, self._last + timeout) and self._look(now):
-            self._last = now
+        if now >= min(self._next_look, self._last + timeout):
+            self._next_look = now + self._policy.interval
+            changed = self._files is not None and self._files()
+            used = self._process is not None and self._process(now)
+            if changed or used:
+                self._last = now
         return now >= self._last + timeout
 
     def describe(self) -> str:
         """Return the reason for ending an idle command."""
         kinds = [name for kind, name in _NAMES.items() if kind in self._policy.kinds]
         return f"idle_timeout: no {' and no '.join(kinds)} for {self._policy.timeout:g} s"
-
-    def _look(self, now: float) -> bool:
-        self._next_look = now + self._policy.interval
-        changed = self._files is not None and self._files()
-        return (self._process is not None and self._process(now)) or changed
 
 
 _NAMES = {"output": "output", "files": "change of a watched file", "process": "use of the CPU"}
