@@ -293,8 +293,7 @@ class Spool(SpoolRecord):
     def _store(self) -> None:
         """Write as many whole waiting messages as possible. Raises OSError when some are left."""
         segment = self._open_segment()
-        lines = [entry.line for entry in self._waiting]
-        data = memoryview(b"".join(lines) if len(lines) > 1 else lines[0])
+        data = memoryview(b"".join([entry.line for entry in self._waiting]))  # one line is not copied
         done = 0
         try:
             while done < len(data):
