@@ -263,16 +263,14 @@ def kill_until_gone(find: Callable[[], Iterable[int]], *, rounds: int = sys.maxs
         The pids that were signalled.
     """
     killed: set[int] = set()
-    for _ in range(rounds):
-        try:
+    with contextlib.suppress(OSError):
+        for _ in range(rounds):
             new = set(find()) - killed
-        except OSError:
-            break
-        if not new:
-            break
-        for pid in new:
-            _send_to(pid, signal.SIGKILL)
-        killed |= new
+            if not new:
+                break
+            for pid in new:
+                _send_to(pid, signal.SIGKILL)
+            killed |= new
     return killed
 
 
