@@ -152,9 +152,8 @@ def whole_end(descriptor: int) -> int:
     """Return the offset after the last whole message of a file."""
     end = _line_end(descriptor, os.fstat(descriptor).st_size)
     start = _line_end(descriptor, end - 1)
-    if not is_partial(os.pread(descriptor, end - start, start)):
-        return end
-    return offset_after(descriptor, end, sequence_of(os.pread(descriptor, end - start, start)) - 1)
+    line = os.pread(descriptor, end - start, start)
+    return offset_after(descriptor, end, sequence_of(line) - 1) if is_partial(line) else end
 
 
 def last_of(descriptor: int, size: int) -> int:
