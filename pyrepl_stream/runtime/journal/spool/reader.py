@@ -64,9 +64,9 @@ class SpoolRecord(ABC):
     def refresh(self) -> None:  # noqa: B027 - the writer itself has nothing to refresh
         """Reload the facts if another process writes them. Raises as :meth:`StoredSpool.refresh` does."""
 
-    def size_of(self, segment: Segment, descriptor: int) -> int:
-        """Return how many bytes of an open segment may be read."""
-        return segment.size
+    @abstractmethod
+    def size_of(self, segment: Optional[Segment], descriptor: int) -> int:
+        """Return how many bytes of an open segment (None: of the file of pinned messages) may be read."""
 
     def reader(self, after: int = 0, *, follow: bool = False) -> SpoolReader:
         """Return a reader of the messages after ``after``.
@@ -80,10 +80,6 @@ class SpoolRecord(ABC):
         """
         check_after(after, self.last)
         return SpoolReader(self, after, follow)
-
-    @abstractmethod
-    def kept_size(self, descriptor: int) -> int:
-        """Return how many bytes of the messages kept from removed segments may be read."""
 
     def successor(self, sequence: int) -> Optional[Segment]:
         """Return the oldest segment that begins at ``sequence`` or later."""
@@ -272,7 +268,7 @@ class SpoolReader:
         except FileNotFoundError:
             return b""
         with closing(kept) as descriptor:
-            size, shown = self._record.kept_size(descriptor), b""
+            size, shown = self._record.size_of(None, descriptor), b""
             while not shown:
                 data = _whole_lines(descriptor, self._kept_offset, size, limit)
                 data = data[: _end_of(data, trim.to - 1)]
@@ -347,12 +343,8 @@ class StoredSpool(SpoolRecord):
         self.closed, self.completion = self.status.closed, self.status.complete
         self.last = self.committed = max(self._last(), self.completed)
 
-    def size_of(self, segment: Segment, descriptor: int) -> int:
+    def size_of(self, segment: Optional[Segment], descriptor: int) -> int:
         """Return the offset after the last whole message: the writer may be in the middle of one."""
-        return whole_end(descriptor)
-
-    def kept_size(self, descriptor: int) -> int:
-        """Return the offset after the last whole message."""
         return whole_end(descriptor)
 
     def _last(self) -> int:

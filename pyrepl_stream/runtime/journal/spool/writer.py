@@ -266,9 +266,9 @@ class Spool(SpoolRecord):
         self._write()
         return super().reader(after, follow=follow)
 
-    def kept_size(self, descriptor: int) -> int:
-        """Return how many bytes of the messages kept from removed segments may be read."""
-        return self._kept.size
+    def size_of(self, segment: Optional[Segment], descriptor: int) -> int:
+        """Return how many bytes of a segment, or of the file of pinned messages, may be read."""
+        return self._kept.size if segment is None else segment.size
 
     # -- from memory to the disk -------------------------------------------------------------
 
