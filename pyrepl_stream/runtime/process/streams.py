@@ -61,8 +61,6 @@ class Streams:
     def release(self) -> None:
         """Close the command's ends, which it has inherited; ours belong to the caller from now on."""
         self._theirs.close()
-        for terminal in self.terminals:
-            terminal.close_slave()
         self._ours.pop_all()
 
     def close(self) -> None:
@@ -94,6 +92,7 @@ class Streams:
             )
             return None
         self.terminals.append(terminal)
+        self._theirs.callback(terminal.close_slave)
         return terminal
 
     def _open_input(self) -> Any:
