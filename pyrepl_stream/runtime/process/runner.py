@@ -217,9 +217,8 @@ class ProcessRunner:
         """Close the run if the last thread that may write to it has ended."""
         with self._lock:
             self._writers -= 1
-            last = self._writers == 0
-        if last:
-            run.engine.call(run.close)
+            if self._writers == 0:
+                run.engine.call(run.close)
 
     def _run_part(self, run: Run, part: Part) -> CompleteMessage:
         """Run one part. Return its `complete` message, which names the step if there are several."""
