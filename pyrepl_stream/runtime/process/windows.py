@@ -38,7 +38,7 @@ class ThreadPump(Pump):
         super().__init__()
         # Events, each with True if it is the end of a descriptor; None only ends a wait.
         self._events: queue.Queue[Optional[tuple[Event, bool]]] = queue.Queue(_MAX_QUEUED)
-        self._input: Optional[queue.SimpleQueue[Optional[memoryview]]] = None
+        self._input = threading.Semaphore(0)  # released for each chunk of the feed, and at its end
 
     def read_from(self, descriptor: int, tag: object) -> None:
         """Implement :meth:`Pump.read_from`."""
@@ -68,10 +68,10 @@ class ThreadPump(Pump):
     def feed_to(self, descriptor: int) -> None:
         """Implement :meth:`Pump.feed_to`."""
         super().feed_to(descriptor)
-        chunks = self._input = queue.SimpleQueue()
 
         def write() -> None:
-            while (data := chunks.get()) is not None:
+            while self._input.acquire() and self._feed:
+                data = self._feed.popleft()
                 while data and not self.feed_broken:
                     try:
                         data = data[os.write(descriptor, data) :]
@@ -82,13 +82,7 @@ class ThreadPump(Pump):
         threading.Thread(target=write, name="feed", daemon=True).start()
 
     def _continue_feed(self) -> None:
-        if self._input is None:
-            return
-        while self._feed:
-            self._input.put(self._feed.popleft())
-        if self._feed_ends:
-            self._input.put(None)
-            self._input = None
+        self._input.release()
 
     def wait(self, timeout: Optional[float]) -> list[Event]:
         """Implement :meth:`Pump.wait`."""
