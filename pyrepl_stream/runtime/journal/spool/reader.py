@@ -330,6 +330,7 @@ class StoredSpool(SpoolRecord):
         Raises:
             UnknownExecutionError: The spool was removed.
             ProtocolError: Its status is not valid.
+            InsecurePathError: It no longer belongs to this user alone.
         """
         self.status = read_status(self.directory)
         with _known(self.directory):
