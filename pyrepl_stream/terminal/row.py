@@ -237,15 +237,15 @@ class Row:
 
     def insert(self, column: int, count: int, edge: int, style: Style) -> None:
         """Insert blanks of this style; columns that are pushed beyond ``edge`` are lost."""
-        if column < len(self._cells) or style is not PLAIN:
-            count = min(count, edge - column)
+        count = min(count, edge - column)
+        if count > 0 and (column < len(self._cells) or style is not PLAIN):
             self._replace(edge - count, edge)
             self._replace(column, column, " " * count, style)
 
     def delete(self, column: int, count: int, edge: int, style: Style) -> None:
         """Delete columns; the rest, up to ``edge``, moves left, and blanks of this style fill its place."""
-        if column < len(self._cells) or style is not PLAIN:
-            count = min(count, edge - column)
+        count = min(count, edge - column)
+        if count > 0 and (column < len(self._cells) or style is not PLAIN):
             if style is not PLAIN or edge < len(self._cells):
                 self._replace(edge, edge, " " * count, style)
             self._replace(column, column + count)

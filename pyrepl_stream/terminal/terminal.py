@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .attributes import Pen
 from .page import Page
-from .row import LONGEST_ROW, Content, is_blank
+from .row import LONGEST_ROW, Content, is_blank, row_of
 from .style import PLAIN
 from .widths import columns
 from .window import Window
@@ -161,7 +161,7 @@ class Terminal:
         One blank after a full row does. So do blanks after a mark such as ``%``, which shells write after
         output that may lack a line feed, if mark and blanks take as many columns as the terminal has.
         """
-        blanks = self.window.blanks_before(self.y, self.x, self.width + 1)
+        blanks = row_of(self.window.content(self.y)).blanks_before(self.x, self.width + 1)
         if blanks == 1:
             return (self.x - 1) % self.width == 0
         return blanks > 1 and self.width - _WIDEST_MARK <= blanks <= self.width
@@ -271,12 +271,10 @@ class Terminal:
     def erase_line(self, how: int) -> None:
         """Erase the row from the cursor on (0), up to it (1), or completely (2), even beyond the width."""
         style = self.pen.style.erasing()
-        if how == 2 or (how == 0 and self.x == 0):
-            self.window.erase(self.y, self.y + 1, style)
-        elif how == 1:
+        if how == 1:
             self._erase(0, self.x + 1)
-        elif how == 0:
-            self.window.cut_end(self.y, self.x, style)
+        elif how in (0, 2):
+            self.window.erase(self.y, self.y + 1, style, column=0 if how else self.x)
         self.window.trim(self.y + 1)
 
     def erase_characters(self, count: int) -> None:
@@ -290,15 +288,11 @@ class Terminal:
 
     def insert(self, count: int) -> None:
         """Insert blanks; the rest of the line, up to where it would wrap, moves right."""
-        if self.x < LONGEST_ROW:
-            row = self.window.edited(self.y)
-            row.insert(self.x, count, self._edge(), self.pen.style.erasing())
+        self.window.edited(self.y).insert(self.x, count, self._edge(), self.pen.style.erasing())
 
     def delete(self, count: int) -> None:
         """Delete columns; the rest of the line, up to where it would wrap, moves left."""
-        if self.x < LONGEST_ROW:
-            row = self.window.edited(self.y)
-            row.delete(self.x, count, self._edge(), self.pen.style.erasing())
+        self.window.edited(self.y).delete(self.x, count, self._edge(), self.pen.style.erasing())
 
     def _edge(self) -> int:
         """Return the column at which a terminal would wrap the line after the cursor."""

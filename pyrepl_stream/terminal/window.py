@@ -128,23 +128,13 @@ class Window:
             return content.before(end)
         return content[:end] if content.isascii() else Row(content).before(end)
 
-    def blanks_before(self, y: int, column: int, most: int) -> int:
-        """Return the number of blanks before a column; written blanks are counted up to ``most``."""
-        return row_of(self.content(y)).blanks_before(column, most)
+    def erase(self, start: int, end: int, style: Style = PLAIN, *, column: int = 0) -> None:
+        """Erase the rows ``start`` to ``end`` (exclusive), each from ``column`` on.
 
-    def cut_end(self, y: int, end: int, style: Style = PLAIN) -> None:
-        """Remove the columns of a row from ``end`` on; fill it up to the width if the style is visible."""
-        if style is not PLAIN or y < self.size:
-            self.edited(y).cut_end(end, self._width, style)
-
-    def cut_start(self, y: int, count: int) -> int:
-        """Remove the first ``count`` columns of a row and the blanks after them, and return their number."""
-        return self.edited(y).cut_start(count)
-
-    def erase(self, start: int, end: int, style: Style) -> None:
-        """Erase the rows ``start`` to ``end`` (exclusive); create missing ones if the style is visible."""
+        If the style is visible, create missing rows, and fill all of them up to the width.
+        """
         for y in range(start, end if style is not PLAIN else min(end, self.size)):
-            self.edited(y).cut_end(0, self._width, style)
+            self.edited(y).cut_end(column, self._width, style)
 
     def trim(self, start: int) -> None:
         """Remove the blank rows at the end of the page, except the rows above ``start``."""
@@ -204,7 +194,7 @@ class Window:
     def scroll(self, top: int, bottom: int, count: int, style: Style, *, keep: bool = False) -> None:
         """Move the rows ``top`` to ``bottom`` up by ``count``, or down if it is negative.
 
-        The count is not greater than the number of these rows.
+        The count is not 0, and not greater than the number of these rows.
         With ``keep``, rows that leave the screen at its top stay on the page.
         """
         keep = keep and top == 0 and not self.alternate
@@ -217,10 +207,9 @@ class Window:
             self.land(y)
         rows: list[Content | None] = [self.content(y) for y in range(self.size)]
         rows += [None] * (bottom + 1 - len(rows))
-        start = top if count > 0 else bottom + 1 + count
-        del rows[start : start + abs(count)]
-        start = bottom + 1 - count if count > 0 else top
-        rows[start:start] = [None if style is PLAIN else self._filled(style) for _ in range(abs(count))]
+        moved = rows[top : bottom + 1]
+        new = [None if style is PLAIN else self._filled(style) for _ in range(abs(count))]
+        rows[top : bottom + 1] = [*moved[count:], *new] if count > 0 else [*new, *moved[:count]]
         if keep:
             self.release(count)
         for y, row in enumerate(rows):

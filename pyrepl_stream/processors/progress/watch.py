@@ -278,14 +278,14 @@ class BarWatch:
         if not window.is_lifted(y) or not self._text():
             return
         if self._drawn:
-            window.cut_end(y, self._end)
+            window.erase(y, y + 1, column=self._end)
             if self._start:
                 self._cut(self._start)
         window.land(y)
 
     def _cut(self, end: int) -> None:
         """Remove the text of the row before the column ``end``. The rest moves to the start of the row."""
-        count = self._terminal.window.cut_start(self._terminal.y, end)
+        count = self._terminal.window.edited(self._terminal.y).cut_start(end)
         self._terminal.x = max(self._terminal.x - count, 0)
         self._start, self._end = 0, max(self._end - count, 0)
 
