@@ -13,13 +13,11 @@ class Pen:
 
     def __init__(self) -> None:
         self.style = PLAIN
-        self.error = False
         self._drawings = (False, False)
         self._shift = 0
 
     def from_stderr(self, error: bool) -> None:
         """Mark the text that follows as written to stderr or not. SGR does not change this mark."""
-        self.error = error
         if ("e" in self.style.flags) is not error:
             flags = self.style.flags.replace("e", "")
             self._change(flags=f"{flags}e" if error else flags)
@@ -52,4 +50,4 @@ class Pen:
 
     def drawn(self, text: str) -> str:
         """Return the text with its letters replaced by lines, if they are shown as such."""
-        return text.translate(_DRAWINGS) if self._drawings[self._shift] else text
+        return text.translate(_DRAWINGS) if self.draws else text

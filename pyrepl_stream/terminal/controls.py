@@ -149,18 +149,11 @@ _CSIS: dict[str, _Csi] = {
 _CSIS |= {"`": _CSIS["G"], "a": _CSIS["C"], "e": _CSIS["B"], "f": _CSIS["H"]}
 
 
-def _save_mode(terminal: Terminal, on: bool) -> None:
-    if on:
-        terminal.save()
-    else:
-        terminal.restore()
-
-
 _MODES: dict[str, Callable[[Terminal, bool], object]] = {
     "6": Terminal.originate,
     "47": lambda terminal, on: terminal.alternate(on, cursor=False),
     "1047": lambda terminal, on: terminal.alternate(on, cursor=False),
-    "1048": _save_mode,
+    "1048": lambda terminal, on: terminal.save() if on else terminal.restore(),
     "1049": lambda terminal, on: terminal.alternate(on, cursor=True),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from math import dist
 
 from ..runtime.errors import UsageError
 from .sgr import BACKGROUND, FOREGROUND, UNDERLINE, Parameter, parameters
@@ -33,17 +34,10 @@ def to_256(red: int, green: int, blue: int) -> int:
     nearest to the mean of the channels, if that is nearer. The first 16 colours are not used, since users can
     change them.
     """
-    levels = (_LEVEL_OF[red], _LEVEL_OF[green], _LEVEL_OF[blue])
-    grey = _GREY_OF[(red + green + blue) // 3]
-    if _distance(_GREYS[grey], red, green, blue) < sum(
-        (_LEVELS[level] - channel) ** 2 for level, channel in zip(levels, (red, green, blue), strict=True)
-    ):
-        return 232 + grey
-    return 16 + 36 * levels[0] + 6 * levels[1] + levels[2]
-
-
-def _distance(grey: int, red: int, green: int, blue: int) -> int:
-    return (grey - red) ** 2 + (grey - green) ** 2 + (grey - blue) ** 2
+    cube = 16 + 36 * _LEVEL_OF[red] + 6 * _LEVEL_OF[green] + _LEVEL_OF[blue]
+    grey = 232 + _GREY_OF[(red + green + blue) // 3]
+    colour = (red, green, blue)
+    return grey if dist(rgb_of(grey), colour) < dist(rgb_of(cube), colour) else cube
 
 
 def to_16(index: int) -> int:

@@ -263,7 +263,7 @@ class Terminal:
         self._take(copy(pen))
 
     def _take(self, pen: Pen) -> None:
-        pen.from_stderr(self.pen.error)
+        pen.from_stderr("e" in self.pen.style.flags)
         self.pen = pen
 
     # -- erasing and moving within a row ---------------------------------------------------------
