@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 
 from ...runtime.errors import UsageError
 from ...runtime.messages import (
@@ -14,6 +13,7 @@ from ...runtime.messages import (
     Message,
     OutputMessage,
 )
+from ...runtime.validation import check_choice
 from ..text import TextProcessor
 from . import click, curl, docker, generic, git, npm, pip, progressbar2, rich, rsync, tqdm, wget
 from .bar import LIBRARIES, Bar, BarFormat, register
@@ -89,7 +89,7 @@ class Progress(TextProcessor[TextWatch]):
         if libraries is None:
             chosen = list(LIBRARIES.values())
         else:
-            chosen = [_find(name) for name in libraries]
+            chosen = [LIBRARIES[check_choice("progress library", name, LIBRARIES)] for name in libraries]
         self._enabled = enabled
         self._finder = Finder(chosen)
         self._every = every_seconds, every_percent
@@ -168,11 +168,3 @@ class Progress(TextProcessor[TextWatch]):
                 del self._names[next(iter(self._names))]
         names.sequence = message.sequence
         return names
-
-
-def _find(name: str) -> BarFormat:
-    if name in LIBRARIES:
-        return LIBRARIES[name]
-    nearest = get_close_matches(name, LIBRARIES, 1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise UsageError(f"there is no progress library {name!r}: {hint}known are {', '.join(LIBRARIES)}")

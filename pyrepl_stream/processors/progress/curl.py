@@ -19,8 +19,6 @@ import re
 from .bar import Bar, BarFormat
 from .units import duration, size
 
-__all__ = ("LIBRARY",)
-
 _PERCENT = r"([ 0-9]{2}[0-9])"
 
 
@@ -39,7 +37,7 @@ _BAR = re.compile(r"(#{0,400})( {0,400}) ([ 0-9]{2}[0-9]\.[0-9])%")
 _FLYING = re.compile(r" {0,400}[#O=-](?: {0,400}[#O=-]){2,8}")
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     for meter in _METERS:
         if found := meter.fullmatch(line):
             return _meter(found.groups())
@@ -78,4 +76,4 @@ def _bar(filled: str, width: int, percent: float) -> Bar | None:
 
 
 _HINT = r"[0-9#O=-](?:(?<=^[ 0-9]{2}[0-9]) [ 0-9.]{4}|(?<=[0-9])\.[0-9]%$|(?<=[#O=-]) *[#O=-])"
-LIBRARY = BarFormat("curl", parse, hint=_HINT)
+LIBRARY = BarFormat("curl", _parse, hint=_HINT)

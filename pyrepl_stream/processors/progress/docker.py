@@ -22,8 +22,6 @@ import re
 from .bar import Bar, BarFormat
 from .units import duration, percentage, size
 
-__all__ = ("LIBRARY",)
-
 _ID = r"[0-9a-f]{12}"
 _FINAL = r"Pull complete|Already exists|Pushed|Layer already exists|Mounted from [^\s]{1,255}"
 _PLAIN = (
@@ -54,7 +52,7 @@ _COMPOSE_LAYER = re.compile(
 )
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     found = _LAYER.fullmatch(line) or _BUILD_LAYER.fullmatch(line)
     found = found or _SUMMARY.fullmatch(line) or _COMPOSE_LAYER.fullmatch(line)
     return _bar(found.groupdict()) if found else None
@@ -64,18 +62,18 @@ def _bar(found: dict[str, str | None]) -> Bar:
     unit = found.get("unit") or ""
     count, of = found.get("count"), found.get("of")
     current, total = found.get("current"), found.get("total")
-    elapsed = duration(found.get("elapsed") or "")
+    elapsed = duration(found.get("elapsed"))
     if current:
         position, end, unit = size(current), size(total) if total else None, "B"
     elif unit == "s":  # the time that containerd has spent extracting
         position, end, unit, elapsed = None, None, "", float(count or 0)
     else:
         position, end = float(count) if count else None, float(of) if of else None
-    share, remaining = percentage(position, end), duration(found.get("left") or "")
+    share, remaining = percentage(position, end), duration(found.get("left"))
     finished = found.get("final") is not None
     return Bar(found["id"] or "", position, end, unit, share, None, elapsed, remaining, finished)
 
 
 _INDENTED = "|".join(f"(?<=^{' ' * count}[⠀-⣿✔])" for count in range(1, 10))
 _HINT = rf"[:=\[⠀-⣿✔](?:(?<=[0-9a-f]{{12}}:) [A-Z]|(?<==)> sha256:|(?<=^\[)\+\] |(?:{_INDENTED}) )"
-LIBRARY = BarFormat("docker", parse, hint=_HINT)
+LIBRARY = BarFormat("docker", _parse, hint=_HINT)

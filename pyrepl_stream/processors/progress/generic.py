@@ -10,8 +10,6 @@ import re
 
 from .bar import Bar, BarFormat
 
-__all__ = ("LIBRARY",)
-
 _PERCENTAGE = re.compile(r"(?<![\w.,%])([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%(?!\w)")
 _WORDS = re.compile(
     r"(?:done|complete|completed|finished|eta|remaining|left|elapsed|of|in|at)\b", re.IGNORECASE
@@ -27,7 +25,7 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}", "<": ">"}
 _QUOTES = "\"'"
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     found = _PERCENTAGE.search(line)
     if found is None or line.count("%") != 1 or float(found[1]) > 100:
         return None
@@ -61,4 +59,4 @@ def _closed(label: str) -> str:
     return label + "".join(reversed(ends))
 
 
-LIBRARY = BarFormat("generic", parse, hint="%")
+LIBRARY = BarFormat("generic", _parse, hint="%")

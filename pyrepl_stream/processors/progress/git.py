@@ -17,8 +17,7 @@ from __future__ import annotations
 import re
 
 from .bar import Bar, BarFormat
-
-__all__ = ("LIBRARY",)
+from .units import percentage
 
 _SIZE = r"[0-9]{1,12}(?:[.,][0-9]{1,3})? (?:[KMGT]iB|[kKMGT]?B|bytes?)"
 _END = rf"(?:, {_SIZE}(?: \| {_SIZE}/s)?)?(?P<done>, [a-z][^,|()%:]{{1,60}}\.)?"
@@ -35,7 +34,7 @@ _REBASE = re.compile(r"(?P<title>Rebasing|Applying) \((?P<current>[0-9]{1,9})/(?
 _UNITS = ("objects", "deltas", "files", "commits")
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     found = _KNOWN.fullmatch(line) or _UNKNOWN.fullmatch(line)
     found = found or _LINE_OF_ITS_OWN.fullmatch(line) or _REBASE.fullmatch(line)
     if found is None:
@@ -44,15 +43,13 @@ def parse(line: str) -> Bar | None:
     title = values.get("title") or ""
     total = float(values["total"]) if values.get("total") else None
     current, percent = float(values["current"]), values.get("percent")
-    share = None if total is None else _share(current, total)
-    if share is not None and (share > 100 or (percent and abs(float(percent) - share) > 1)):
+    share = 100.0 if total == 0 else percentage(current, total)
+    if total and current > total:
+        return None
+    if share is not None and percent and abs(float(percent) - share) > 1:
         return None
     unit = next((word for word in title.split() if word in _UNITS), "")
     return Bar(title, current, total, unit, share, finished=values.get("done") is not None)
 
 
-def _share(current: float, total: float) -> float:
-    return 100.0 * current / total if total else 100.0
-
-
-LIBRARY = BarFormat("git", parse, hint=r"% \([0-9]|ing [^:]{1,100}: +[0-9]|ing \([0-9]")
+LIBRARY = BarFormat("git", _parse, hint=r"% \([0-9]|ing [^:]{1,100}: +[0-9]|ing \([0-9]")

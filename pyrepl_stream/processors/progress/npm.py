@@ -15,8 +15,6 @@ import re
 
 from .bar import Bar, BarFormat
 
-__all__ = ("LIBRARY",)
-
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _BAR = re.compile(
     rf"(?:\[(?P<ascii>#{{0,40}}\.{{0,40}})\]|\((?P<braille>#{{0,40}}⠂{{0,40}})\))"
@@ -24,7 +22,7 @@ _BAR = re.compile(
 )
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     if len(line) == 1 and line in _SPINNER:
         return Bar()
     found = _BAR.fullmatch(line)
@@ -37,4 +35,4 @@ def parse(line: str) -> Bar | None:
 
 
 _HINT = rf"[\]){_SPINNER}](?:(?<=[#.⠂][\])]) [-\\|/{_SPINNER}] |(?<=^[{_SPINNER}])$)"
-LIBRARY = BarFormat("npm", parse, hint=_HINT)
+LIBRARY = BarFormat("npm", _parse, hint=_HINT)

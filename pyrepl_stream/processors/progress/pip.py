@@ -19,8 +19,6 @@ import re
 from .bar import Bar, BarFormat
 from .units import NUMBER, duration, percentage, rate, size
 
-__all__ = ("LIBRARY",)
-
 _UNIT = r"(?:[kMGTPEZY]?B|bytes?)"
 _RATE = rf"(?P<rate>{NUMBER} ?{_UNIT}/s|\?)"
 _CLOCK = r"(?:[0-9]{1,4} days?, )?[0-9]{1,4}:[0-9]{2}:[0-9]{2}"
@@ -40,14 +38,14 @@ _BLOCKS = re.compile(
 )
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     if found := _DOWNLOAD.fullmatch(line) or _SPINNER.fullmatch(line):
         return _download(found.groupdict())
     if found := _INSTALL.fullmatch(line):
         current, total = float(found["current"]), float(found["total"])
         return Bar(found["name"], current, total, percentage=percentage(current, total))
     if found := _BLOCKS.fullmatch(line):
-        full, speed, remaining = " " not in found["bar"], _rate(found["rate"]), duration(found["eta"] or "")
+        full, speed, remaining = " " not in found["bar"], _rate(found["rate"]), duration(found["eta"])
         share = float(found["percent"]) if found["percent"] else 100.0 if full else None
         finished = full and not found["eta"] and found["rate"] is not None
         return Bar("", size(found["current"]), None, "B", share, speed, None, remaining, finished)
@@ -60,7 +58,7 @@ def _download(found: dict[str, str | None]) -> Bar:
     total = size(f"{found['total']} {unit}") if unit else None
     current = size(f"{found['current']} {unit}")
     share, speed = percentage(current, total), _rate(found["rate"])
-    elapsed, remaining = duration(found["elapsed"] or ""), duration(found["eta"] or "")
+    elapsed, remaining = duration(found["elapsed"]), duration(found["eta"])
     finished = unit != "" and found["elapsed"] is not None
     return Bar("", current, total, "B", share, speed, elapsed, remaining, finished)
 
@@ -70,4 +68,4 @@ def _rate(text: str | None) -> float | None:
 
 
 _HINT = r"[Bb?━\-](?:(?<=B)(?:/s|$)|(?<=b)ytes?/s|(?<=\?) +[0-9e]|(?<=[━\-]) +[0-9]+/[0-9])"
-LIBRARY = BarFormat("pip", parse, hint=_HINT)
+LIBRARY = BarFormat("pip", _parse, hint=_HINT)

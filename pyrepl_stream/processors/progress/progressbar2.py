@@ -11,8 +11,6 @@ import re
 from .bar import Bar, BarFormat
 from .units import DURATION, NUMBER, RATE, SIZE, duration, number, rate, size
 
-__all__ = ("LIBRARY",)
-
 _KNOWN = (
     r"(?P<percentage>[0-9]{1,3}|N/A)%"
     rf"(?: \((?P<n>{NUMBER}) of (?P<total>{NUMBER})\)| of +(?P<size>{SIZE}))?"
@@ -26,7 +24,7 @@ _LINE = re.compile(rf" *(?:{_KNOWN}|{_UNKNOWN}) \|[^|]*\|{_TIMES}")
 _START = re.compile(r"(?:^|(?<=[^ ]) )(?= *(?:[0-9]{1,3}|N/A)%| *[|/\\-] )")
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     for start in _START.finditer(line):
         if (found := _LINE.fullmatch(line, start.end())) is not None:
             return _bar(line[: start.start()].strip(), found)
@@ -45,9 +43,9 @@ def _bar(description: str, found: re.Match[str]) -> Bar:
         current, unit = size(found["done"]), "B"
     elif found["count"]:
         current = number(found["count"].strip())
-    elapsed, remaining = duration(found["elapsed"]), duration(found["eta"] or "")
+    elapsed, remaining = duration(found["elapsed"]), duration(found["eta"])
     finished = found["end"] is not None
     return Bar(description, current, total, unit, percentage, speed, elapsed, remaining, finished)
 
 
-LIBRARY = BarFormat("progressbar2", parse, hint="Elapsed Time: ")
+LIBRARY = BarFormat("progressbar2", _parse, hint="Elapsed Time: ")

@@ -11,9 +11,7 @@ from __future__ import annotations
 import re
 
 from .bar import Bar, BarFormat
-from .units import NUMBER, duration, number, rate, size
-
-__all__ = ("LIBRARY",)
+from .units import NUMBER, duration, rate, size
 
 _BAR = re.compile("[━╸╺]{4,}")
 _SPINNER = re.compile("^[⠀-⣿] ")
@@ -27,7 +25,7 @@ _COLUMN = re.compile(
 )
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     bar = _BAR.search(line)
     if bar is None or (bar.start() and line[bar.start() - 1] != " "):
         return None
@@ -58,11 +56,9 @@ def _counts(columns: dict[str, str]) -> tuple[float | None, float | None, str]:
     if "size" not in columns:
         return None, None, ""
     unit = columns.get("bytes", "")
-    current, total = columns["size"], columns["of"]
-    if not unit:
-        return number(current), None if total == "?" else number(total), ""
-    scale = size(f"1 {unit}")
-    return number(current) * scale, None if total == "?" else number(total) * scale, "B"
+    current = size(f"{columns['size']} {unit}")
+    total = None if columns["of"] == "?" else size(f"{columns['of']} {unit}")
+    return current, total, "B" if unit else ""
 
 
 def _speed(text: str | None) -> tuple[float | None, str]:
@@ -71,4 +67,4 @@ def _speed(text: str | None) -> tuple[float | None, str]:
     return rate(text.replace("bytes", "B"))
 
 
-LIBRARY = BarFormat("rich", parse, hint="[━╸╺][━╸╺]{3}", redrawn=False)
+LIBRARY = BarFormat("rich", _parse, hint="[━╸╺][━╸╺]{3}", redrawn=False)

@@ -17,8 +17,6 @@ import re
 from .bar import Bar, BarFormat
 from .units import NUMBER, duration, size
 
-__all__ = ("LIBRARY",)
-
 _LINE = re.compile(
     rf" *(?P<size>{NUMBER}[KMGTP]?) +(?P<percent>[0-9]{{1,3}})% +(?P<rate>{NUMBER}[kMGT]B/s)"
     r" +(?P<time>[0-9]{1,6}:[0-9]{2}:[0-9]{2}|\?\?:\?\?:\?\?)"
@@ -26,7 +24,7 @@ _LINE = re.compile(
 )
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     found = _LINE.fullmatch(line)
     if found is None:
         return None
@@ -39,4 +37,4 @@ def parse(line: str) -> Bar | None:
     return Bar("", current, total, "B", percentage, rate, elapsed, remaining, finished)
 
 
-LIBRARY = BarFormat("rsync", parse, hint=r"%(?<=[0-9]%) +[0-9.,]+[kMGT]B/s")
+LIBRARY = BarFormat("rsync", _parse, hint=r"%(?<=[0-9]%) +[0-9.,]+[kMGT]B/s")

@@ -11,8 +11,6 @@ import re
 from .bar import Bar, BarFormat
 from .units import DURATION, NUMBER, RATE, duration, number, rate, size
 
-__all__ = ("LIBRARY",)
-
 _COUNT = r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:e[+-]?[0-9]{1,2})?[kMGTPEZY]?"
 # A postfix may contain pairs of brackets. Text printed after the bar may also end in a bracket.
 _POSTFIX = r"(?:, [^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)?"
@@ -24,7 +22,7 @@ _SECONDS = re.compile(rf"({NUMBER})s/(.+)")
 _PER_SECOND = re.compile(rf"({NUMBER}|\?)(.*)/s")
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     if (cut := _CUT.search(line)) is not None:  # tqdm itself cuts a line that is too long
         return _meter(line[: cut.start()], cut, (None, ""), doubtful=True)
     stats = _STATS.search(line)
@@ -76,4 +74,4 @@ def _rate(text: str) -> tuple[float | None, str, str] | None:
     return value, found[2].strip(), found[2]
 
 
-LIBRARY = BarFormat("tqdm", parse, hint=r"\[-?(?:[0-9]+:)?[0-9]{2}:[0-9]{2}[<,]", redrawn=False, end=r"\]")
+LIBRARY = BarFormat("tqdm", _parse, hint=r"\[-?(?:[0-9]+:)?[0-9]{2}:[0-9]{2}[<,]", redrawn=False, end=r"\]")

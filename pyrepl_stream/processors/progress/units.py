@@ -33,8 +33,8 @@ _IS_NUMBER = re.compile(NUMBER)
 _IS_RATE = re.compile(rf"({NUMBER}|\?) ?([^/]*)/(.*)")
 _IS_UNIT = re.compile(rf"({_PREFIX})([bB]|[bB]ytes?|it|)")
 _MARK = re.compile("[.,]")
-_PART = re.compile(r"([0-9.]+)([dhms])")
-_AFTER_DAYS = re.compile(r" days?, ?|-")
+_PART = re.compile(r"([0-9.,]+)([dhms])")
+_AFTER_DAYS = re.compile(r" days?, ?|d |-")
 
 
 def number(text: str) -> float:
@@ -78,31 +78,27 @@ def rate(text: str, *, binary: bool = False) -> tuple[float | None, str]:
     if over == "s":  # seconds per unit; `s/s` is the same either way
         seconds = None if value == "?" else number(value)
         return (1 / seconds if seconds else None), under
-    scale, unit = _split_unit(over)
+    prefixed = _IS_UNIT.fullmatch(over)  # not a word such as `keys`
+    scale, unit = prefixed.groups() if prefixed else ("", over)
     if unit in ("b", "bytes", "Bytes", "byte", "Byte"):
         unit = "B"
     return (None if value == "?" else size(value + scale, binary=binary)), unit
 
 
-def _split_unit(text: str) -> tuple[str, str]:
-    """Split ``MiB`` into ``Mi`` and ``B``. A word such as ``keys`` is a unit without a prefix."""
-    found = _IS_UNIT.fullmatch(text)
-    return (found[1], found[2]) if found else ("", text)
+def duration(text: str | None) -> float | None:
+    """Return the seconds in a text that :data:`DURATION` matches; None for an unknown time or no text.
 
-
-def duration(text: str) -> float | None:
-    """Return the seconds in a text that :data:`DURATION` matches; None if it shows an unknown time."""
-    if not text[:1].isdigit():
+    Two more forms are read: ``2,8s`` with a decimal comma, as wget writes, and ``1d 02:03:04`` of click.
+    """
+    if not text or not text[0].isdigit():
         return None
     if ":" not in text:
         parts = _PART.findall(text)
-        return sum(float(value) * _SECONDS[unit] for value, unit in parts)
+        return sum(float(value.replace(",", ".")) * _SECONDS[unit] for value, unit in parts)
     *days, clock = _AFTER_DAYS.split(text)
     fields = [*days, *clock.split(":")]
-    seconds = 0.0
-    for value, factor in zip(reversed(fields), (1.0, 60.0, 3600.0, 86400.0), strict=False):
-        seconds += float(value) * factor
-    return seconds
+    factors = (1.0, 60.0, 3600.0, 86400.0)
+    return sum(float(value) * factor for value, factor in zip(reversed(fields), factors, strict=False))
 
 
 def percentage(current: float | None, total: float | None) -> float | None:

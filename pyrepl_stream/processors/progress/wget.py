@@ -21,8 +21,6 @@ import re
 from .bar import Bar, BarFormat
 from .units import NUMBER, duration, size
 
-__all__ = ("DOTS", "LIBRARY")
-
 # Times as wget's `eta_to_human_short` writes them; a time cut off after the minutes does not match.
 _SPAN = (
     r"(?:[0-9]{1,2}(?:[.,][0-9]{1,3})?s|[0-9]{1,3}[mhd] ?[0-9]{1,2}[smh]|[0-9]{3,6}d"
@@ -43,7 +41,7 @@ _DOT = 1024  # bytes per dot in the default style, the only one with groups of t
 _PERCENTAGE = re.compile(r"(?<![0-9])([0-9]{1,3})%$")
 
 
-def parse(line: str) -> Bar | None:
+def _parse(line: str) -> Bar | None:
     head, bracket, tail = line.rpartition("[")
     found = _TAIL.fullmatch(tail) if bracket and len(line) <= 1000 else None
     if found is None:
@@ -55,7 +53,7 @@ def parse(line: str) -> Bar | None:
     return _bar(name, current, percent[1] if percent else None, rate, found)
 
 
-def parse_dots(line: str) -> Bar | None:
+def _parse_dots(line: str) -> Bar | None:
     found = _DOTS.fullmatch(line)
     if found is None or not (found["dots"] or found["elapsed"]):
         return None
@@ -69,7 +67,7 @@ def parse_dots(line: str) -> Bar | None:
 
 def _bar(name: str, current: float, percent: str | None, rate: float | None, found: re.Match[str]) -> Bar:
     percentage = float(percent) if percent else None
-    elapsed, remaining = _time(found["elapsed"]), _time(found["eta"])
+    elapsed, remaining = duration(found["elapsed"]), duration(found["eta"])
     return Bar(name, current, None, "B", percentage, rate, elapsed, remaining, elapsed is not None)
 
 
@@ -81,9 +79,5 @@ def _rate(text: str) -> float | None:
     return size(text.partition("/")[0], binary=True)
 
 
-def _time(text: str | None) -> float | None:
-    return duration(text.replace(",", ".")) if text else None
-
-
-LIBRARY = BarFormat("wget", parse, hint=r"\](?<=[>+= \[]\]) +[0-9]")
-DOTS = BarFormat("wget-dots", parse_dots, hint=r"K(?<=[0-9]K) [., ]{8}", redrawn=False)
+LIBRARY = BarFormat("wget", _parse, hint=r"\](?<=[>+= \[]\]) +[0-9]")
+DOTS = BarFormat("wget-dots", _parse_dots, hint=r"K(?<=[0-9]K) [., ]{8}", redrawn=False)

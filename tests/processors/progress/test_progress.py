@@ -326,7 +326,7 @@ def test_only_the_chosen_libraries_are_looked_for() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"libraries": ["tqmd"]}, "no progress library 'tqmd': did you mean 'tqdm'. known are "),
+        ({"libraries": ["tqmd"]}, "no progress library 'tqmd'; did you mean 'tqdm'\\?$"),
         ({"every_seconds": -1}, "every_seconds is -1, but must be at least 0"),
         ({"every_seconds": float("nan")}, "every_seconds is nan, but must be at least 0"),
         ({"every_percent": -0.5}, "every_percent is -0.5, but must be at least 0"),

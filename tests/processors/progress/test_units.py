@@ -113,6 +113,11 @@ def test_a_duration_is_in_seconds(text: str, seconds: float | None) -> None:
     assert duration(text) == seconds
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("2,8s", 2.8), ("1d 02:03:04", 86400 + 7384), ("", None)])
+def test_durations_of_single_tools_are_read_as_well(text: str, seconds: float | None) -> None:
+    assert duration(text) == seconds
+
+
 def test_a_share_is_known_where_both_numbers_are() -> None:
     assert percentage(1, 4) == 25
     assert percentage(5, 4) == 100
