@@ -13,7 +13,7 @@ from ..runtime.errors import UsageError
 from ..runtime.messages import Message, OutputMessage
 from ..runtime.validation import check_choice
 from ..terminal.palette import after_sgr, convert_sgr, sgr_off
-from ..terminal.parser import CONTROL, SEQUENCE, TEXT, has_escapes, tokens
+from ..terminal.parser import SEQUENCE, has_escapes, tokens
 from .colour_policy import TRUE_COLOUR, ColourPolicy
 from .strip_ansi import Rewriting, TextRewriter
 
@@ -169,14 +169,14 @@ class Colour(TextRewriter[_State]):
         if not (state.styles or state.saved or state.styled or has_escapes(text)):
             return _LINE.sub(rf"{begin}\g<0>{end}", text)
         pieces: list[str] = []
-        for kind, characters in tokens(text):
-            if kind == TEXT and not state.styled and not state.styles:
-                characters = f"{begin}{characters}{end}"
-            elif kind == CONTROL:
-                state.styled = state.styled and characters not in "\r\n"
-            elif kind != TEXT:
-                _follow(state, characters)
-            pieces.append(characters)
+        for shown, control in tokens(text):
+            if shown and not state.styled and not state.styles:
+                shown = f"{begin}{shown}{end}"
+            elif control in ("\r", "\n"):
+                state.styled = False
+            elif control:
+                _follow(state, control)
+            pieces.append(shown or control)
         return "".join(pieces)
 
 

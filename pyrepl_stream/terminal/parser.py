@@ -3,24 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-
-TEXT = "text"
-"""Characters that are shown, and tabs."""
-CONTROL = "control"
-"""One C0 or C1 control character that does not begin a sequence, such as a line feed."""
-CSI = "csi"
-"""A control sequence: colours end in ``m``, cursor movements in ``A`` to ``H`` and other letters.
-
-A cancelled sequence does not end in such a letter.
-"""
-STRING = "string"
-"""A control string (OSC, DCS, SOS, PM or APC) with its end: it sets a title, a link or an image."""
-ESCAPE = "escape"
-"""Any other sequence that begins with ESC."""
-
-Token = tuple[str, str]
-"""The kind of the token, and its characters."""
 
 # Limits, in characters. A longer sequence is considered unterminated, and is read as text.
 _LONGEST_STRING = 1 << 16
@@ -47,10 +29,7 @@ SGR = r"\x1b\[[0-9;:]{0,1024}m"
 """A regular expression for a sequence that only changes the style."""
 
 _RUN = re.compile(rf"((?:[^\x00-\x1f\x7f-\x9f]+|{SGR})+)|({SEQUENCE}|\x08+|[\x00-\x1f\x7f-\x9f])")
-_TOKEN = re.compile(
-    f"(?P<{TEXT}>{_TEXT})|(?P<{CSI}>{_CSI})|(?P<{STRING}>{_STRING})|(?P<{ESCAPE}>{_ESCAPE})"
-    rf"|(?P<{CONTROL}>[\x00-\x1f\x7f-\x9f])"
-)
+_TOKEN = re.compile(rf"({_TEXT})|({SEQUENCE}|[\x00-\x1f\x7f-\x9f])")
 # Text that the next chunk may complete to a sequence.
 _OPEN = re.compile(rf"(?:{_CSI_BODY}|{_STRING_BODY}\x1b?|\x1b{_INTERMEDIATE})\Z")
 _START = re.compile(rf"(?:\x1b\[|\x9b)[0-?]*[ -/]*\Z|{_INTRODUCER}|\x1b[ -/]*\Z")
@@ -71,7 +50,7 @@ def without_start(unfinished: str) -> str:
 
 
 class Escapes:
-    """Splits a stream of text into tokens that do not depend on how it is cut into chunks.
+    """Cuts a stream of text between sequences, wherever it was cut into chunks.
 
     An unfinished sequence is held until its end arrives. A string of more than 64 Ki characters, or any
     other sequence of more than 1 Ki, is considered unterminated: its first character becomes a control, and
@@ -86,10 +65,6 @@ class Escapes:
     def __bool__(self) -> bool:
         """Return True while an unfinished sequence is held."""
         return self._size > 0
-
-    def feed(self, text: str) -> Iterator[Token]:
-        """Yield the tokens that are complete. Together with the held text, they are the whole input."""
-        return tokens(self.complete(text))
 
     def complete(self, text: str) -> str:
         """Return the held text and ``text``, without an unfinished sequence at the end, which is held."""
@@ -114,18 +89,18 @@ class Escapes:
         return held
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """Yield the tokens of text without an unfinished sequence, such as :meth:`Escapes.complete` returns."""
-    for match in _TOKEN.finditer(text):
-        assert match.lastgroup is not None  # every character is in some class
-        yield match.lastgroup, match[0]
+def tokens(text: str) -> list[tuple[str, str]]:
+    """Split text from :meth:`Escapes.complete` into pairs ``(text, control)``, in which one is empty.
+
+    ``text`` may contain tabs; ``control`` is one other control character or sequence.
+    """
+    return _TOKEN.findall(text)
 
 
 def runs(text: str) -> list[tuple[str, str]]:
-    """Split text from :meth:`Escapes.complete` into pairs ``(text, control)``, in which one is empty.
+    """Split text like :func:`tokens`, but ``text`` may contain changes of its style, and no tabs.
 
-    ``text`` may contain changes of its style; ``control`` is any other control character or sequence, or
-    several backspaces.
+    ``control`` is any other control character or sequence, or several backspaces.
     """
     return _RUN.findall(text)
 
