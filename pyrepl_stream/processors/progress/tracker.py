@@ -41,14 +41,9 @@ class _Tracked:
     finished: bool = False
     seen: tuple[int, int] = (0, 0)  # the tracker's clock at the last two sightings, in order
     cleared: int | None = None  # the tracker's clock when the row was cleared, if it was
-    covered: bool = False  # something else is drawn on its row now
     guessed: Bar | None = None
     reported: Bar | None = None
     reported_at: float = 0.0
-
-    @property
-    def lost(self) -> bool:
-        return self.covered or self.cleared is not None
 
 
 class Tracker:
@@ -95,11 +90,11 @@ class Tracker:
         if self._guess is not None:
             yield from self.end_guess()
         if here is not None and here is not tracked:
-            yield from self._cover(here)
+            yield from self.leave(row)
         if self._rows.get(tracked.row) is tracked:
             del self._rows[tracked.row]
         self._rows[row] = tracked
-        tracked.row, tracked.cleared, tracked.covered = row, None, False
+        tracked.row, tracked.cleared = row, None
         tracked.seen = (tracked.seen[1], self._clock)
         if not tracked.finished:
             tracked.bar, tracked.line = bar, line
@@ -147,13 +142,13 @@ class Tracker:
 
     def cover(self, row: int) -> Iterator[ProgressMessage]:
         """Handle text that was drawn over a row."""
-        if (tracked := self._rows.pop(row, None)) is not None:
-            yield from self._cover(tracked)
+        yield from self.leave(row)
+        self._rows.pop(row, None)
 
     def leave(self, row: int) -> Iterator[ProgressMessage]:
         """Handle a line feed that leaves a row."""
         tracked = self._rows.get(row)
-        if tracked is not None and not tracked.covered and at_end(tracked.bar):
+        if tracked is not None and at_end(tracked.bar):
             yield from self._finish(tracked)
 
     def forget(self, before: int) -> Iterator[ProgressMessage]:
@@ -177,7 +172,7 @@ class Tracker:
     def is_live_at(self, row: int) -> bool:
         """Return True when a row shows a bar that is not at its end."""
         tracked = self._rows.get(row)
-        return tracked is not None and not tracked.lost and not at_end(tracked.bar)
+        return tracked is not None and tracked.cleared is None and not at_end(tracked.bar)
 
     @property
     def awaits(self) -> bool:
@@ -200,13 +195,17 @@ class Tracker:
             and tracked.bar.total == bar.total
             and tracked is not here
             and _continues(tracked, bar)
-            and (tracked.lost or _has_moved(tracked, bar))
+            and (self._is_lost(tracked) or _has_moved(tracked, bar))
         ]
         if elsewhere:
-            return min(elsewhere, key=lambda tracked: (not tracked.lost, abs(tracked.row - row)))
+            return min(elsewhere, key=lambda tracked: (not self._is_lost(tracked), abs(tracked.row - row)))
         if here is not None and not here.finished and _is_renamed(here, bar):
             return here
         return None
+
+    def _is_lost(self, tracked: _Tracked) -> bool:
+        """Return True when a bar was cleared, or when something else is drawn on its row."""
+        return tracked.cleared is not None or self._rows.get(tracked.row) is not tracked
 
     def _new(self, row: int, library: str, bar: Bar, line: str) -> _Tracked:
         if self._guess is not None and self._guess.row == row:
@@ -217,17 +216,12 @@ class Tracker:
 
     # -- ends ----------------------------------------------------------------------------------
 
-    def _cover(self, tracked: _Tracked) -> Iterator[ProgressMessage]:
-        tracked.covered = True
-        if at_end(tracked.bar):
-            yield from self._finish(tracked)
-
     def _finish_missing(self, seen: _Tracked) -> Iterator[ProgressMessage]:
         """Finish the bars that were cleared before the last two drawings of ``seen``."""
         for tracked in self._cleared:
             if tracked.cleared is not None and seen.seen[0] > tracked.cleared:
                 yield from self._finish(tracked)
-        self._cleared = [tracked for tracked in self._cleared if tracked.lost and not tracked.finished]
+        self._cleared = [one for one in self._cleared if self._is_lost(one) and not one.finished]
 
     def _finish(self, tracked: _Tracked) -> Iterator[ProgressMessage]:
         if not tracked.finished:
@@ -279,9 +273,7 @@ def _percentage(bar: Bar) -> float | None:
 
 
 def _position(bar: Bar) -> float | None:
-    if bar.current is not None:
-        return bar.current
-    return bar.percentage
+    return bar.current if bar.current is not None else bar.percentage
 
 
 def _continues(tracked: _Tracked, bar: Bar) -> bool:

@@ -359,11 +359,8 @@ class BarWatch:
     def _forget(self) -> None:
         """Periodically forget the rows that the program can no longer reach."""
         if self._lowest - self._forgotten >= _FORGET_EVERY:
-            self._forgotten = self._lowest
-            self._forget_before(self._terminal.window.scrolled)
-
-    def _forget_before(self, first: int) -> None:
-        self._drawn_over = {row for row in self._drawn_over if row >= first}
-        self._candidates = {row: name for row, name in self._candidates.items() if row >= first}
-        self._bars = {row for row in self._bars if row >= first}
-        self.out += self.tracker.forget(first)
+            self._forgotten, first = self._lowest, self._terminal.window.scrolled
+            self._drawn_over = {row for row in self._drawn_over if row >= first}
+            self._candidates = {row: name for row, name in self._candidates.items() if row >= first}
+            self._bars = {row for row in self._bars if row >= first}
+            self.out += self.tracker.forget(first)
