@@ -302,8 +302,6 @@ class BarWatch:
             self._hide()
         else:
             self._show()
-            if self._candidate is not None:
-                self.out += self.tracker.cover(self.row)
         self._candidate = None
         self._passing = False
 
@@ -326,9 +324,7 @@ class BarWatch:
         row = self.row
         if row > self._lowest:  # written blanks made the line wrap
             self._come_to_row(moved=True)
-            self._add(control, effect, start)
-            return
-        if row not in self._drawn_over:
+        elif row not in self._drawn_over:
             self._came_back(row, self._terminal.x + 1)  # one column back is bold print, as in manual pages
         self._add(control, effect, start)
         self._begin()
