@@ -47,10 +47,12 @@ class Page:
         self._rows: list[Content] = []
         self._base = 0  # the number of the first row in the list
         self._highest = 0  # the highest `end` so far
-        self._shifts: list[Shift] = []  # callbacks of the windows that show rows of the page
         self.first = 0
         self.own_end = 0
         self.changed: set[int] = set()
+        # Each window that writes to the page adds a function: `shift(start, by)` is called when `by` is added
+        # to the numbers of the rows from `start` on.
+        self.shifts: list[Shift] = []
 
     @property
     def end(self) -> int:
@@ -71,19 +73,6 @@ class Page:
         self.leave(self.own_end)
 
     # -- for windows ---------------------------------------------------------------------------
-
-    def join(self, shift: Shift) -> None:
-        """Add a window; ``shift(start, by)`` is called when the rows from ``start`` on are renumbered."""
-        self._shifts.append(shift)
-
-    def part(self, shift: Shift) -> None:
-        """Remove a window."""
-        self._shifts.remove(shift)
-
-    @property
-    def screens(self) -> int:
-        """The number of windows that write to the page."""
-        return len(self._shifts)
 
     def content(self, number: int) -> Content:
         """Return a row in its kept form. Raises :class:`IndexError` if the row is not kept."""
@@ -142,7 +131,7 @@ class Page:
             self.own_end += by
         end = self.end
         if start < end and start + by < end:  # rows follow the change
-            for shift in self._shifts:
+            for shift in self.shifts:
                 shift(start, by)
         if start < self._highest:
             self.changed.update(range(start, min(end, self._highest)))
@@ -173,7 +162,8 @@ class Page:
             return
         self._fed = 0
         first = self.first
-        weights = [_weight(row) for row in self._rows[first - self._base :]]
+        kept = self._rows[first - self._base :]
+        weights = [len(row) if isinstance(row, str) else row.weight for row in kept]
         surplus = sum(weights) - self._size
         while surplus > 0 and first < self.own_end - 1:
             surplus -= weights[first - self.first]
@@ -188,7 +178,3 @@ class Page:
             row = self.content(number)
             if isinstance(row, Row):
                 self.put(number, row.bare())
-
-
-def _weight(content: Content) -> int:
-    return len(content) if isinstance(content, str) else content.weight

@@ -75,20 +75,13 @@ class Terminal:
     def skip_lines(self, count: int) -> None:
         """Move down by ``count`` lines from the lowest row, on a terminal without a source.
 
-        Blank rows stand for lines that are not shown.
+        The rows of lines that are not shown stay blank, or are missed.
         """
-        if not count:
-            return
-        window = self.window
-        window.make(self.y)
-        blank = min(count, self.height) - 1
-        if count > self.height:
-            window.restart()
-            window.scrolled += count - 1 - blank
-        window.append([""] * blank)
-        if window.size == self.height:
-            window.release(1)
-        self.x, self.y = 0, window.size
+        if count:
+            self.window.make(self.y)
+            blank = min(count, self.height) - 1
+            self.append([""] * blank, missed=count - 1 - blank)
+            self.x = 0
 
     def place(self, display: str) -> int:
         """Reserve a row for a display at the cursor, or below all rows if the cursor's row is used.

@@ -26,12 +26,12 @@ class Window:
         self._source = source
         # The rows that exist: the number of a row on the page, or the row itself if it was lifted off it.
         self._rows: list[int | Content] = []
-        page.join(self._shift)
+        page.shifts.append(self._shift)
 
     def close(self) -> None:
         """Remove the rows of an alternate screen, which are consecutive, from the page."""
         self.page.remove(self._next() - self.size, self.size)
-        self.page.part(self._shift)
+        self.page.shifts.remove(self._shift)
 
     @property
     def size(self) -> int:
@@ -123,10 +123,7 @@ class Window:
 
     def text(self, y: int, end: int) -> str:
         """Return the text in the first ``end`` columns of a row."""
-        content = self.content(y)
-        if isinstance(content, Row):
-            return content.before(end)
-        return content[:end] if content.isascii() else Row(content).before(end)
+        return row_of(self.content(y)).before(end)
 
     def erase(self, start: int, end: int, style: Style = PLAIN, *, column: int = 0) -> None:
         """Erase the rows ``start`` to ``end`` (exclusive), each from ``column`` on.
@@ -187,7 +184,7 @@ class Window:
 
     def forget(self) -> None:
         """Clear the rows that scrolled away, unless other screens write to the page."""
-        if not self.alternate and self.page.screens == 1:
+        if not self.alternate and len(self.page.shifts) == 1:
             numbers = (row for row in self._rows if isinstance(row, int))
             self.page.leave(next(numbers, self.page.own_end))
 
