@@ -50,4 +50,4 @@ class Pen:
 
     def drawn(self, text: str) -> str:
         """Return the text with its letters replaced by lines, if they are shown as such."""
-        return text.translate(_DRAWINGS) if self.draws else text
+        return text.translate(_DRAWINGS) if self._drawings[self._shift] else text

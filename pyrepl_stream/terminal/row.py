@@ -221,7 +221,7 @@ class Row:
         if start < end:
             self._replace(start, end, " " * (end - start), style)
 
-    def cut_end(self, start: int, edge: int, style: Style) -> None:
+    def cut_end(self, start: int, edge: int = 0, style: Style = PLAIN) -> None:
         """Remove everything from ``start`` on; if the style is visible, fill with blanks up to ``edge``."""
         self._replace(start, len(self._cells))
         self.cut = 0

@@ -264,20 +264,19 @@ class Terminal:
     def erase_line(self, how: int) -> None:
         """Erase the row from the cursor on (0), up to it (1), or completely (2), even beyond the width."""
         style = self.pen.style.erasing()
-        if how == 1:
-            self._erase(0, self.x + 1)
-        elif how in (0, 2):
-            self.window.erase(self.y, self.y + 1, style, column=0 if how else self.x)
+        if style is not PLAIN or self.y < self.window.size:
+            row = self.window.edited(self.y)
+            if how == 1:
+                row.erase(0, self.x + 1, style)
+            elif how in (0, 2):
+                row.cut_end(0 if how else self.x, self.width, style)
         self.window.trim(self.y + 1)
 
     def erase_characters(self, count: int) -> None:
         """Erase columns from the cursor on (ECH)."""
-        self._erase(self.x, min(self.x + count, self._edge()))
-
-    def _erase(self, start: int, end: int) -> None:
         style = self.pen.style.erasing()
         if style is not PLAIN or self.y < self.window.size:
-            self.window.edited(self.y).erase(start, end, style)
+            self.window.edited(self.y).erase(self.x, min(self.x + count, self._edge()), style)
 
     def insert(self, count: int) -> None:
         """Insert blanks; the rest of the line, up to where it would wrap, moves right."""

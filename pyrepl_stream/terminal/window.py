@@ -125,13 +125,10 @@ class Window:
         """Return the text in the first ``end`` columns of a row."""
         return row_of(self.content(y)).before(end)
 
-    def erase(self, start: int, end: int, style: Style = PLAIN, *, column: int = 0) -> None:
-        """Erase the rows ``start`` to ``end`` (exclusive), each from ``column`` on.
-
-        If the style is visible, create missing rows, and fill all of them up to the width.
-        """
+    def erase(self, start: int, end: int, style: Style) -> None:
+        """Erase the rows ``start`` to ``end`` (exclusive); create missing ones if the style is visible."""
         for y in range(start, end if style is not PLAIN else min(end, self.size)):
-            self.edited(y).cut_end(column, self._width, style)
+            self.edited(y).cut_end(0, self._width, style)
 
     def trim(self, start: int) -> None:
         """Remove the blank rows at the end of the page, except the rows above ``start``."""

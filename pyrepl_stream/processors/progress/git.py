@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 
 from .bar import Bar, BarFormat
-from .units import percentage
 
 _SIZE = r"[0-9]{1,12}(?:[.,][0-9]{1,3})? (?:[KMGT]iB|[kKMGT]?B|bytes?)"
 _END = rf"(?:, {_SIZE}(?: \| {_SIZE}/s)?)?(?P<done>, [a-z][^,|()%:]{{1,60}}\.)?"
@@ -43,10 +42,10 @@ def _parse(line: str) -> Bar | None:
     title = values.get("title") or ""
     total = float(values["total"]) if values.get("total") else None
     current, percent = float(values["current"]), values.get("percent")
-    share = 100.0 if total == 0 else percentage(current, total)
-    if total and current > total:
-        return None
-    if share is not None and percent and abs(float(percent) - share) > 1:
+    share = 100.0 if total == 0 else None
+    if total:
+        share = 100.0 * current / total
+    if share is not None and (share > 100 or (percent and abs(float(percent) - share) > 1)):
         return None
     unit = next((word for word in title.split() if word in _UNITS), "")
     return Bar(title, current, total, unit, share, finished=values.get("done") is not None)

@@ -278,7 +278,7 @@ class BarWatch:
         if not window.is_lifted(y) or not self._text():
             return
         if self._drawn:
-            window.erase(y, y + 1, column=self._end)
+            window.edited(y).cut_end(self._end)
             if self._start:
                 self._cut(self._start)
         window.land(y)
