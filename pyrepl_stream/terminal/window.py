@@ -64,8 +64,7 @@ class Window:
 
     def put(self, y: int, content: Content) -> None:
         """Replace a row, and create it if it does not exist yet."""
-        if y >= len(self._rows):
-            self.make(y)
+        self.make(y)
         row = self._rows[y]
         if not isinstance(row, int):
             self._rows[y] = content

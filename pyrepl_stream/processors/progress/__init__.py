@@ -86,12 +86,9 @@ class Progress(TextProcessor[TextWatch]):
             raise UsageError(f"every_percent is {every_percent}, but must be at least 0")
         if not every_seconds >= 0:
             raise UsageError(f"every_seconds is {every_seconds}, but must be at least 0")
-        if libraries is None:
-            chosen = list(LIBRARIES.values())
-        else:
-            chosen = [LIBRARIES[check_choice("progress library", name, LIBRARIES)] for name in libraries]
+        names = LIBRARIES if libraries is None else libraries
         self._enabled = enabled
-        self._finder = Finder(chosen)
+        self._finder = Finder(LIBRARIES[check_choice("progress library", name, LIBRARIES)] for name in names)
         self._every = every_seconds, every_percent
         self._keep_raw = keep_raw
 

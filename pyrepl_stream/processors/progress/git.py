@@ -21,8 +21,7 @@ from .bar import Bar, BarFormat
 _SIZE = r"[0-9]{1,12}(?:[.,][0-9]{1,3})? (?:[KMGT]iB|[kKMGT]?B|bytes?)"
 _END = rf"(?:, {_SIZE}(?: \| {_SIZE}/s)?)?(?P<done>, [a-z][^,|()%:]{{1,60}}\.)?"
 _COUNT = r"(?P<percent>[0-9]{1,3})% \((?P<current>[0-9]{1,15})/(?P<total>[0-9]{1,15})\)"
-_KNOWN = re.compile(rf"(?P<title>[^\s:%][^:%]{{0,80}}(?:: [^:%]{{1,80}})?): +{_COUNT}{_END}")
-_LINE_OF_ITS_OWN = re.compile(rf"  +{_COUNT}{_END}")
+_KNOWN = re.compile(rf"(?:(?P<title>[^\s:%][^:%]{{0,80}}(?:: [^:%]{{1,80}})?):| ) +{_COUNT}{_END}")
 # A number without a total is accepted only after these words, not in text such as `Listening on port: 8080`,
 # and only if it cannot be the start of a percentage.
 _THING = r"(?:objects|deltas|files|commits|refs|references|connectivity|numbers)"
@@ -34,8 +33,7 @@ _UNITS = ("objects", "deltas", "files", "commits")
 
 
 def _parse(line: str) -> Bar | None:
-    found = _KNOWN.fullmatch(line) or _UNKNOWN.fullmatch(line)
-    found = found or _LINE_OF_ITS_OWN.fullmatch(line) or _REBASE.fullmatch(line)
+    found = _KNOWN.fullmatch(line) or _UNKNOWN.fullmatch(line) or _REBASE.fullmatch(line)
     if found is None:
         return None
     values = found.groupdict()

@@ -18,6 +18,7 @@ LONGEST_LINE = 4096
 
 _FORGET_EVERY = 64  # rows
 _RESETS = ("\x1b[0m", "\x1b[m", "\x1b[39m")
+_ERASES_REST = ("\x1b[K", "\x1b[0K")
 _ENDS_DRAWING = (START, LINE, ROW, ERASE, BACK)
 
 
@@ -101,8 +102,8 @@ class BarWatch:
     def control(self, control: str, execute: Action | None) -> None:
         """See :class:`Watch`. Without ``execute`` the control has no effect on the terminal."""
         terminal, effect = self._terminal, effect_of(control)
-        if effect is ERASE and self._erases_nothing(control):
-            effect = MOVE
+        if effect is ERASE and control in _ERASES_REST and self._drawn and terminal.x >= self._end:
+            effect = MOVE  # it erases nothing of the drawing
         leaves = effect is LINE or effect is ROW
         moved = leaves and (effect is ROW or self.row < self._lowest)
         before = terminal.window.alternate
@@ -331,10 +332,6 @@ class BarWatch:
         self._is_plain = False
         if effect is START:
             self._moved, self._passing = True, False
-
-    def _erases_nothing(self, control: str) -> bool:
-        """Return True for a sequence that erases the rest of the line, but nothing of the drawing."""
-        return control in ("\x1b[K", "\x1b[0K") and self._drawn and self._terminal.x >= self._end
 
     def _erased(self, control: str, start: int) -> None:
         row = self.row
