@@ -18,7 +18,7 @@ from ..runtime.journal.spool.reader import is_closed, read_status
 from ..runtime.journal.spool.status import unreadable_status
 from ..runtime.messages import CompleteMessage
 from ..runtime.protocol import operations
-from ..runtime.validation import is_identifier, suggest
+from ..runtime.validation import is_identifier, listed, suggest
 
 __all__ = ("ExecutionInfo", "SessionInfo", "find_execution", "find_session", "list_sessions")
 
@@ -266,11 +266,10 @@ def find_execution(name: str, sessions: Iterable[SessionInfo] | None = None) -> 
     matches = [one for one in known if one[1] == wanted]
     matches = matches or [one for one in known if wanted and one[1].startswith(wanted)]
     if len(matches) > 1:
-        names = ", ".join(sorted(f"{candidate.name}/{one}" for candidate, one in matches)[:_MAX_NAMES])
-        more = f" and {len(matches) - _MAX_NAMES} more" if len(matches) > _MAX_NAMES else ""
-        raise UsageError(f"{name!r} is ambiguous: {names}{more}; give more of the id, or SESSION/ID")
+        names = listed(sorted(f"{candidate.name}/{one}" for candidate, one in matches), _MAX_NAMES)
+        raise UsageError(f"{name!r} is ambiguous: {names}; give more of the id, or SESSION/ID")
     found = matches[0][0].execution(matches[0][1]) if matches else None
     if found is None:
-        hint = suggest(wanted, [execution_id for _, execution_id in known])
+        hint = suggest(wanted, [execution_id for _, execution_id in known], most=_MAX_NAMES)
         raise UnknownExecutionError(f"there is no execution {name!r}; {hint}")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Optional
 
@@ -16,13 +16,14 @@ _MOST_NAMES = 30
 _LONGEST_REPR = 60  # characters
 
 
-def suggest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+def suggest(word: str, known: Iterable[str], *, cutoff: float = 0.6, most: int = _MOST_NAMES) -> str:
     """Return a suggestion for an unknown name, to be placed after ``; `` in an error message.
 
     Args:
         word: The name that is not known.
         known: The names that are known.
         cutoff: How similar a name must be to be suggested, from 0 to 1.
+        most: The maximum number of names in a list.
 
     Returns:
         ``did you mean 'name'?``, or the list of known names if no known name is similar.
@@ -31,10 +32,13 @@ def suggest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     nearest = get_close_matches(word, names, 1, cutoff)
     if nearest:
         return f"did you mean {nearest[0]!r}?"
-    if not names:
-        return "none are known"
-    more = ", ..." if len(names) > _MOST_NAMES else ""
-    return f"known: {', '.join(names[:_MOST_NAMES])}{more}"
+    return f"known: {listed(names, most)}" if names else "none are known"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first ``most`` names as a list for an error message, with the number of the others."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def short_repr(value: object) -> str:

@@ -32,7 +32,9 @@ def test_without_a_similar_name_all_are_listed_in_order() -> None:
 
 
 def test_a_long_list_of_names_is_cut() -> None:
-    assert suggest("qqq", [f"name{n:03}" for n in range(100)]).endswith("name029, ...")
+    names = [f"name{n:03}" for n in range(1100)]
+    assert suggest("qqq", names).endswith("name028, name029 and 1,070 more")
+    assert suggest("qqq", names, most=2) == "known: name000, name001 and 1,098 more"
 
 
 @given(st.text(max_size=200))
