@@ -187,8 +187,8 @@ class Execution:
                 the session closes.
 
         Raises:
-            CursorError: ``after`` is negative, or greater than the number of the last message. For a remote
-                execution, the latter error is raised when the stream is read.
+            CursorError: ``after`` is negative, or greater than the number of the last message so far. For a
+                remote execution, the latter error is raised when the stream is read.
         """
         cursor = self._run.journal.cursor(after, follow=follow)
         self.detach()  # the first reader has arrived

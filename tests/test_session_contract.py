@@ -425,10 +425,21 @@ async def test_attaching_begins_after_a_number(case: Case) -> None:
     messages = await case.read(execution)
     for after in range(len(messages) + 1):
         assert await case.read(case.session.attach(execution.id, after)) == messages[after:]
-    with pytest.raises(CursorError, match="after is"):
-        await case.read(case.session.attach(execution.id, len(messages) + 1))
     with pytest.raises(CursorError, match="after"):
         case.session.attach(execution.id, -1)
+
+
+@contract
+async def test_a_number_beyond_the_last_message_is_the_same_error_at_any_time(case: Case) -> None:
+    async def refuse() -> None:
+        for follow in (False, True):
+            with pytest.raises(CursorError, match=r"^after is 99, but the last message is [1-9]$"):
+                await case.read(execution.attach(99, follow=follow))
+
+    execution = await case.begun()
+    await refuse()
+    await case.get(execution.kill())
+    await refuse()
 
 
 @contract
