@@ -13,7 +13,6 @@ from ..config.files import decode
 from ..runtime.errors import CommandNotFoundError, CommandPermissionError, PyreplStreamError, UsageError
 from ..runtime.process import Command, Limits
 from ..runtime.process.command import DEFAULT_SIZE
-from ..targets import connect
 from .console import FAILED, NOT_EXECUTABLE, NOT_FOUND, OUTPUT, Console
 from .output import add_options, has_cursor, processors_of
 from .parser import Parser, add_command
@@ -106,6 +105,8 @@ def _execute(arguments: argparse.Namespace, console: Console) -> int:
         "streaming": not arguments.no_streaming,
         "processors": () if arguments.detach else processors_of(arguments, size=size, title=title),
     }
+    from ..targets import connect  # imported only here, because --help does not need it
+
     with connect(arguments.target, report=console.report, **options) as session:
         if command is None:
             execution = session.execute(code, timeout=arguments.timeout, **how)

@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from ..config.files import CONFIG_FILE, user_file
-from ..pipeline import AnyProcessor
 from ..processors.output_options import add_output_options
 from .console import ERRORS, OUTPUT
+
+if TYPE_CHECKING:
+    from ..pipeline import AnyProcessor
 
 _OPTIONS = ("filter", "exclude", "prefix", "color", "format", "progress")
 

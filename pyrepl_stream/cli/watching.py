@@ -10,14 +10,16 @@ import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from ..execution import Execution
-from ..message_stream import MessageStream
 from ..runtime.errors import UsageError
 from ..runtime.messages import CompleteMessage, InputRequestMessage
 from .console import BROKEN_PIPE, FAILED, INPUT, OUTPUT, TIMED_OUT, Console
 from .show import Show
+
+if TYPE_CHECKING:
+    from ..execution import Execution
+    from ..message_stream import MessageStream
 
 _POLL = 1.0  # seconds between two checks whether a question is still open
 _READ = 1 << 16  # bytes

@@ -225,6 +225,15 @@ def test_a_session_in_another_folder_is_reported_on_stderr(tmp_path: Path) -> No
     assert cli("exec", "--", "pwd").stderr == ""  # a command runs here
 
 
+def test_help_imports_no_client() -> None:
+    program = (
+        "import sys\nfrom pyrepl_stream.cli import main\ntry: main(['exec', '--help'])\nfinally:"
+        " print(sorted({'asyncio', 'pyrepl_stream.client', 'pyrepl_stream.execution'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.endswith("\n[]\n")
+
+
 def test_sigint_interrupts_the_execution(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
     (tmp_path / "code.py").write_text(SLEEP)
     process = start("exec", str(tmp_path / "code.py"))
