@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from .runtime.lazy import lazy_names
 from .runtime.version import __version__ as __version__
 
+# Type checkers know this name. Importing `typing` would double the time until `cli.main` is called, in which
+# an interrupt of the command line still shows a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # the names in `__all__` are public
+    from typing import Any
+
     from .client import *
     from .execution import *
     from .local.processes import *

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from importlib import import_module
+
+TYPE_CHECKING = False  # type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ("main",)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Callable
+
+TYPE_CHECKING = False  # type checkers know this name; importing `typing` takes longer than all of this module
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Callable
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[tuple[str, ...], Callable[[str], Any]]:

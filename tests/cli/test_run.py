@@ -576,3 +576,28 @@ def test_a_background_process_survives_a_normal_end_and_is_not_awaited(
     outcome = _run(*options, "--shell", "--", f"{marked.sleep} & echo left")
     assert (outcome.returncode, outcome.stdout) == (0, b"left\n")
     assert len(marked.living()) == 1
+
+
+@pytest.mark.parametrize("module", ["pyrepl_stream.runtime.version", "argparse", "pyrepl_stream.cli.run"])
+def test_an_interrupt_while_modules_are_imported_ends_quietly(module: str) -> None:
+    program = f"""if True:
+        import os, signal, sys
+        from pyrepl_stream.cli import main
+        class Finder:
+            def find_spec(self, name, path=None, target=None):
+                if name == {module!r}:
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.modules.pop({module!r}, None)
+        sys.meta_path.insert(0, Finder())
+        sys.exit(main(["run", "--", "true"]))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=LIMIT)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_little_is_imported_before_an_interrupt_ends_quietly() -> None:
+    program = "import sys, pyrepl_stream.cli; print('typing' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], capture_output=True, env=ENVIRONMENT, check=True
+    )
+    assert done.stdout == b"False\n"
