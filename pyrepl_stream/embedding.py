@@ -12,7 +12,7 @@ from .runtime.engine.interpreter import Interpreter, Program
 from .runtime.engine.routed_calls import routed_getpass, routed_input
 from .runtime.engine.routing import override_streams, replace_while_routing, reroute
 from .runtime.engine.summary_line import summary_line
-from .runtime.messages import ClearMessage, ErrorMessage
+from .runtime.messages import ClearMessage, ErrorMessage, Message
 
 __all__ = (
     "Bundle",
@@ -59,11 +59,14 @@ def publish_display(
     Raises:
         TypeError: ``data`` or ``metadata`` is not a mapping.
     """
+    return in_execution() and _emit(display_message(data, metadata, display_id=display_id, update=update))
+
+
+def _emit(message: Message) -> bool:
     run = current.get()
-    if run is None:
-        return False
-    run.emit(display_message(data, metadata, display_id=display_id, update=update))
-    return True
+    if run is not None:
+        run.emit(message)
+    return run is not None
 
 
 def publish_clear(wait: bool = False) -> bool:
@@ -75,11 +78,7 @@ def publish_clear(wait: bool = False) -> bool:
     Returns:
         False when the calling code does not belong to an execution.
     """
-    run = current.get()
-    if run is None:
-        return False
-    run.emit(ClearMessage(wait=wait))
-    return True
+    return _emit(ClearMessage(wait=wait))
 
 
 def publish_error(error: ErrorMessage) -> bool:
@@ -91,8 +90,4 @@ def publish_error(error: ErrorMessage) -> bool:
     Returns:
         False when the calling code does not belong to an execution.
     """
-    run = current.get()
-    if run is None:
-        return False
-    run.emit(replace(error, extra={**error.extra, "is_passing": True}))
-    return True
+    return _emit(replace(error, extra={**error.extra, "is_passing": True}))
