@@ -255,13 +255,12 @@ def find_execution(name: str, sessions: Iterable[SessionInfo] | None = None) -> 
         UsageError: Several executions have this id, or ids that begin with it.
     """
     session, slash, wanted = name.removeprefix("local:").rpartition("/")
-    sessions = list_sessions() if sessions is None else list(sessions)
+    sessions = list_sessions() if sessions is None else sessions
     if slash:
-        session = session or "default"
-        if session not in {candidate.name for candidate in sessions}:
-            hint = suggest(session, [candidate.name for candidate in sessions])
-            raise UnknownExecutionError(f"there is no session {session!r}; {hint}")
-        sessions = [candidate for candidate in sessions if candidate.name == session]
+        try:
+            sessions = [find_session(session or "default", sessions)]
+        except UsageError as exc:
+            raise UnknownExecutionError(str(exc)) from None
     known = [(candidate, execution_id) for candidate in sessions for execution_id in candidate.ids]
     matches = [one for one in known if one[1] == wanted]
     matches = matches or [one for one in known if wanted and one[1].startswith(wanted)]
