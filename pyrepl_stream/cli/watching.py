@@ -6,6 +6,7 @@ import os
 import queue
 import select
 import signal
+import sys
 import termios
 import threading
 from collections.abc import Callable, Iterator
@@ -46,13 +47,6 @@ def report_end(view: Show) -> None:
         view.report(complete.error or complete.status)
 
 
-class _Terminated(BaseException):
-    """A signal ends this process, but not the execution."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
 def watch(
     execution: Execution, stream: MessageStream, name: str, console: Console, view: Show, *, interrupts: bool
 ) -> int:
@@ -70,6 +64,9 @@ def watch(
 
     Returns:
         The exit code.
+
+    Raises:
+        SystemExit: A signal ends this process.
     """
     try:
         _install_handlers(execution, interrupts)
@@ -82,10 +79,10 @@ def watch(
         return exit_code(view.complete)
     except BrokenPipeError:
         return BROKEN_PIPE
-    except _Terminated as terminated:
+    except SystemExit:  # a signal ends this process, but not the execution
         if not view.complete:
             view.report(f"{name} continues: `pyrepl-stream attach {name}` shows it")
-        return 128 + terminated.number
+        raise
     finally:
         view.close()
         stream.close()
@@ -105,7 +102,7 @@ def _install_handlers(execution: Execution, interrupts: bool) -> None:
 def _terminate(number: int, frame: object) -> NoReturn:
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)  # another signal must not interrupt the shutdown
-    raise _Terminated(number)
+    sys.exit(128 + number)
 
 
 def _interrupt(execution: Execution, wanted: queue.SimpleQueue[int]) -> None:
