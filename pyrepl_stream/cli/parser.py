@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import re
 from collections.abc import Callable
@@ -83,15 +84,12 @@ def parse_factor(text: str) -> float:
 
 def parse_size(text: str) -> tuple[int, int]:
     """Return ``ROWSxCOLUMNS`` as two numbers."""
-    match = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})", text)
-    value = (int(match[1]), int(match[2])) if match else None
-    try:
-        check_size(value)
-    except UsageError:
-        value = None
-    if value is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not ROWSxCOLUMNS, such as 40x120")
-    return value
+    if match := re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})", text):
+        size = int(match[1]), int(match[2])
+        with contextlib.suppress(UsageError):
+            check_size(size)
+            return size
+    raise argparse.ArgumentTypeError(f"{text!r} is not ROWSxCOLUMNS, such as 40x120")
 
 
 def parse_activity(text: str) -> list[str]:
