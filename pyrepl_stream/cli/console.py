@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import termios
 import tty
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import IO, Any
 
 INPUT, OUTPUT, ERRORS = 0, 1, 2
 
@@ -29,6 +31,11 @@ def printable(text: str) -> str:
     The texts of exceptions and log records come from user code, and reports quote them.
     """
     return text.translate(_ESCAPES)
+
+
+def open_input(name: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file to read its bytes, or standard input if the name is ``-``."""
+    return nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")
 
 
 class Console:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from typing import Any
 
 from ..config import find_interpreter, parse_assignment
@@ -13,7 +12,7 @@ from ..config.files import decode
 from ..runtime.errors import CommandNotFoundError, CommandPermissionError, PyreplStreamError, UsageError
 from ..runtime.process import Command, Limits
 from ..runtime.process.command import DEFAULT_SIZE
-from .console import FAILED, NOT_EXECUTABLE, NOT_FOUND, OUTPUT, Console
+from .console import FAILED, NOT_EXECUTABLE, NOT_FOUND, OUTPUT, Console, open_input
 from .output import add_options, has_cursor, processors_of
 from .parser import Parser, add_command
 from .show import Show
@@ -98,7 +97,7 @@ def _execute(arguments: argparse.Namespace, console: Console) -> int:
     title = " ".join(arguments.command) or arguments.file or "code"
     size = console.size() or DEFAULT_SIZE
     command = _command(arguments, size) if arguments.command else None
-    code = "" if arguments.command else _code(arguments.file)
+    code = "" if arguments.command else _code(arguments.file or "-")
     how = {
         "execution_id": arguments.job,
         "fresh": arguments.fresh,
@@ -141,15 +140,11 @@ def _command(arguments: argparse.Namespace, size: tuple[int, int]) -> Command:
     )
 
 
-def _code(file: str | None) -> str:
+def _code(name: str) -> str:
     """Return the text of the file. Raises :class:`UsageError` if it cannot be read, or is empty."""
-    name = file or "-"
     try:
-        if name == "-":
-            data = sys.stdin.buffer.read()
-        else:
-            with open(name, "rb") as opened:
-                data = opened.read()
+        with open_input(name) as file:
+            data = file.read()
     except OSError as exc:
         hint = f"; for a session, use --target {name}" if re.match(r"[a-z]{2,}:", name) else ""
         raise UsageError(f"{name} cannot be read: {exc.strerror}{hint}") from exc

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import math
 import os
-import sys
 import time
-from typing import IO, Any
+from typing import Any
 
 from ..config.argument_types import parse_seconds
 from ..runtime.messages import StreamType
-from .console import BROKEN_PIPE, ERRORS, OUTPUT, Console
+from .console import BROKEN_PIPE, ERRORS, OUTPUT, Console, open_input
 from .parser import parse_factor
 from .recording import BadRecordingError, Recording
 
@@ -43,7 +41,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.command:
         arguments.parser.error("replay takes a FILE, not a command")
     try:
-        with _opened(arguments.file) as file:
+        with open_input(arguments.file) as file:
             recording = Recording(file)
             _play(recording, console, arguments.speed, arguments.idle_limit or recording.idle_limit)
     except BadRecordingError as exc:
@@ -59,10 +57,6 @@ def main(arguments: argparse.Namespace) -> int:
             console.write(OUTPUT, _RESET)
         return _INTERRUPTED
     return 0
-
-
-def _opened(name: str) -> contextlib.AbstractContextManager[IO[bytes]]:
-    return contextlib.nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")
 
 
 def _play(recording: Recording, console: Console, speed: float, idle_limit: float | None) -> None:
