@@ -62,10 +62,9 @@ class Executor:
 
 def call_in_thread(name: str, function: Callable[[], T]) -> Reply[T]:
     """Call ``function`` in a new daemon thread. If none can be started, call it in this thread."""
-    executor = Executor(name)
+    reply: Reply[T] = Reply()
     try:
-        reply = executor.submit(function)
+        threading.Thread(target=reply.settle, args=(function,), name=name, daemon=True).start()
     except RuntimeError:  # Python 3.12 and newer start no threads while the interpreter shuts down
-        reply = Reply[T]().settle(function)
-    executor.close()
+        reply.settle(function)
     return reply
