@@ -31,13 +31,9 @@ async def wait_async(subscribe: Subscribe, timeout: float | None = None) -> bool
     Returns:
         True if the callback was called, False after the timeout.
     """
-    if asyncio._get_running_loop() is None:
+    loop = asyncio._get_running_loop()
+    if loop is None:
         return await _wait_trio(subscribe, timeout)
-    return await _wait_asyncio(subscribe, timeout)
-
-
-async def _wait_asyncio(subscribe: Subscribe, timeout: float | None) -> bool:
-    loop = asyncio.get_running_loop()
     arrived = asyncio.Event()
 
     def wake() -> None:
