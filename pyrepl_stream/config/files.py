@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,15 @@ def user_file(name: str) -> Path:
     if directory:
         return Path(directory).expanduser() / name
     return platformdirs.user_config_path("pyrepl-stream") / name
+
+
+@contextmanager
+def errors_at(place: str) -> Iterator[None]:
+    """Begin the messages of the errors that are raised in the block with ``place``."""
+    try:
+        yield
+    except UsageError as exc:
+        raise UsageError(f"{place} {exc}") from None
 
 
 def read_user_file(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..processors.progress import LIBRARIES
 from ..runtime.errors import UsageError
 from ..runtime.fields import readers_of
 from ..runtime.validation import short_repr, suggest
-from .files import CONFIG_FILE, read_user_file, user_file
+from .files import CONFIG_FILE, errors_at, read_user_file, user_file
 
 __all__ = ("Settings", "load_settings")
 
@@ -102,11 +102,9 @@ def load_settings() -> Settings:
         UsageError: The file is not valid; the message names the file, the setting and the remedy.
     """
     path = user_file(CONFIG_FILE)
-    try:
-        return settings_of(read_user_file(path))
-    except UsageError as exc:
-        where = str(exc)
-        raise UsageError(where if where.startswith(str(path)) else f"{path}: {where}") from None
+    table = read_user_file(path)
+    with errors_at(f"{path}:"):
+        return settings_of(table)
 
 
 def settings_of(table: Mapping[str, Any]) -> Settings:

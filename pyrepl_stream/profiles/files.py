@@ -11,7 +11,7 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
-from ..config.files import parse, read_user_file, user_file
+from ..config.files import errors_at, parse, read_user_file, user_file
 from ..processors import PROCESSORS
 from ..runtime.errors import UsageError
 from ..runtime.process.command import STDERR
@@ -56,20 +56,14 @@ def load_profiles() -> dict[str, Profile]:
 def _profiles(tables: Mapping[str, Any], file: str) -> dict[str, Profile]:
     profiles = {}
     for name, table in tables.items():
-        try:
+        with errors_at(f"{file}: profile {name!r}:"):
             profiles[name] = _profile(name, table)
-        except _InvalidKeyError as exc:
-            raise UsageError(f"{file}: profile {name!r}: {exc}") from None
     return profiles
-
-
-class _InvalidKeyError(Exception):
-    """Raised with a description of an invalid key; the file and the profile's name are added later."""
 
 
 def _require(fits: bool, problem: str) -> None:
     if not fits:
-        raise _InvalidKeyError(problem)
+        raise UsageError(problem)
 
 
 def _profile(name: str, table: Any) -> Profile:
@@ -83,10 +77,8 @@ def _profile(name: str, table: Any) -> Profile:
     values: dict[str, Any] = {}
     for key, value in table.items():
         _require(key in _KEYS, f"unknown key {key!r}; {suggest(key, _KEYS)}")
-        try:
+        with errors_at(f"`{key}`"):
             values[key] = _KEYS[key](value)
-        except _InvalidKeyError as exc:
-            raise _InvalidKeyError(f"`{key}` {exc}") from None
     example = 'such as command = ["tool"]'
     _require("command" in values, f"`command` is missing: give the words before the flags, {example}")
     profile = Profile(name, **values)
@@ -109,17 +101,9 @@ def _words(value: Any, example: str) -> tuple[str, ...]:
     return tuple(_text(word, example) for word in value)
 
 
-def _table(value: Any, example: str) -> Mapping[str, Any]:
+def _table(value: Any, example: str) -> dict[str, Any]:
     _require(isinstance(value, dict), f"must be a table, such as {{ {example} }}, not {short_repr(value)}")
     return dict(value)
-
-
-def _item(read: Callable[[Any, str], Any], name: str, value: Any, example: str) -> Any:
-    """Parse a value of a table with ``read``; its errors also name the value's key."""
-    try:
-        return read(value, example)
-    except _InvalidKeyError as exc:
-        raise _InvalidKeyError(f"at {name!r} {exc}") from None
 
 
 def _command(value: Any) -> tuple[str, ...]:
@@ -145,11 +129,10 @@ def _options(value: Any) -> dict[str, tuple[str, ...]]:
     example = 'model = ["--model", "{value}"]'
     options: dict[str, tuple[str, ...]] = {}
     for name, words in _table(value, example).items():
-        options[name] = _item(_words, name, words, '["--model", "{value}"]')
-        takes_value = any("{value}" in word for word in options[name])
-        _require(
-            takes_value, f"at {name!r} lacks {{value}}, the place of the option's value: write {example}"
-        )
+        with errors_at(f"at {name!r}"):
+            options[name] = _words(words, '["--model", "{value}"]')
+            takes_value = any("{value}" in word for word in options[name])
+            _require(takes_value, f"lacks {{value}}, the place of the option's value: write {example}")
     return options
 
 
@@ -187,10 +170,12 @@ def _flag(value: Any) -> bool:
 
 def _env(value: Any) -> dict[str, str]:
     variables = _table(value, 'NO_COLOR = "1"')
-    for name in variables:
+    for name, text in variables.items():
         is_name = name != "" and "=" not in name and "\0" not in name
         _require(is_name, f"contains {name!r}, which is not a valid name of a variable")
-    return {name: _item(_text, name, text, f'{name} = "1"') for name, text in variables.items()}
+        with errors_at(f"at {name!r}"):
+            _text(text, f'{name} = "1"')
+    return variables
 
 
 def _choice(value: Any, choices: Collection[str]) -> str:
