@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from ..runtime.errors import UsageError
 from ..runtime.validation import short_repr, suggest
@@ -13,7 +12,6 @@ from ..runtime.validation import short_repr, suggest
 __all__ = ("Profile",)
 
 _MAX_ARGUMENT = 128 * 1024 - 1  # bytes; Linux does not start a program with a longer argument
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Profile:
         self,
         prompt: str,
         *,
-        options: Mapping[str, str] = _NOTHING,
+        options: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         without: Collection[str] = (),
     ) -> list[str]:
@@ -80,7 +78,7 @@ class Profile:
             if flag not in known:
                 raise self._error(f"there is no flag {flag!r} to leave out", flag, known)
         words = [*self.command, *(word for group in self.flags if group[0] not in without for word in group)]
-        for option, value in options.items():
+        for option, value in (options or {}).items():
             words += self._option(option, value)
         words += arguments
         self._check(prompt, words)

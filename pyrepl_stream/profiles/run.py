@@ -75,7 +75,7 @@ class ProfileRun:
         activity = {*found.activity, *(["files"] if watched else [])}
 
         def words(without: Sequence[str] = ()) -> list[str]:
-            return found.command_line(prompt, options=options or {}, arguments=arguments, without=without)
+            return found.command_line(prompt, options=options, arguments=arguments, without=without)
 
         def retry(failed: Command, output: bytes) -> tuple[Command, str] | None:
             """Leave out a flag that this version of the tool does not know."""
