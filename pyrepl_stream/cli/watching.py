@@ -10,7 +10,7 @@ import sys
 import termios
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NoReturn
 
 from ..runtime.errors import UsageError
@@ -150,7 +150,7 @@ def _ask(request: InputRequestMessage, console: Console, is_open: Callable[[], b
         _GoneError: The request is no longer open.
     """
     typed = b""
-    with _without_echo(request.password):
+    with _without_echo() if request.password else nullcontext():
         while not typed.endswith(b"\n"):
             while not select.select([INPUT], [], [], _POLL)[0]:
                 if not is_open():
@@ -168,11 +168,8 @@ def _ask(request: InputRequestMessage, console: Console, is_open: Callable[[], b
 
 
 @contextmanager
-def _without_echo(wanted: bool) -> Iterator[None]:
-    """Turn off the echo of the user's terminal during the block, if ``wanted``."""
-    if not wanted:
-        yield
-        return
+def _without_echo() -> Iterator[None]:
+    """Turn off the echo of the user's terminal during the block."""
     before = termios.tcgetattr(INPUT)
     silent = termios.tcgetattr(INPUT)
     silent[3] &= ~termios.ECHO
