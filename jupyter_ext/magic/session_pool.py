@@ -12,7 +12,8 @@ from pyrepl_stream.config import find_interpreter
 
 from ..area.sources import LocalSource, SessionSource
 from .arguments import Arguments
-from .shell_interpreter import ShellInterpreter, own_shell
+from .own_shell import own_shell
+from .shell_interpreter import ShellInterpreter
 
 
 @dataclass(frozen=True)

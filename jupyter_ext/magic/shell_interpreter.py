@@ -1,8 +1,8 @@
 """Runs the cells of thread targets as an IPython shell does: magics, formats, tracebacks, numbers.
 
-The cells of ``thread:`` belong to the notebook's shell. Each ``thread:NAME`` has a shell of its own, with its
-own namespace, magics, ``In`` and ``Out``. ``IPython.get_ipython()`` is the notebook's shell everywhere; the
-function ``get_ipython`` of the namespace returns the shell of the cell, on which its magics act.
+The cells of ``thread:`` belong to the notebook's shell, those of ``thread:NAME`` to a shell of their own
+(:mod:`.own_shell`). ``IPython.get_ipython()`` is the notebook's shell everywhere; the function
+``get_ipython`` of the namespace returns the shell of the cell, on which its magics act.
 """
 
 # mypy: allow-untyped-calls
@@ -11,7 +11,6 @@ function ``get_ipython`` of the namespace returns the shell of the cell, on whic
 from __future__ import annotations
 
 import ast
-import atexit
 import bdb
 import functools
 import inspect
@@ -23,13 +22,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.error import UsageError
-from IPython.core.history import HistoryManager
-from IPython.core.interactiveshell import InteractiveShell
 
 import pyrepl_stream
 from pyrepl_stream import ErrorMessage
@@ -43,9 +40,10 @@ from pyrepl_stream.embedding import (
     publish_error,
 )
 
+from .own_shell import Results
 from .transform import replace_input
 
-__all__ = ("ShellInterpreter", "own_shell", "replacements")
+__all__ = ("ShellInterpreter", "replacements")
 
 _PACKAGES = tuple(f"{Path(file).parent}/" for file in (pyrepl_stream.__file__, str(Path(__file__).parent)))
 _display: ContextVar[_Display | None] = ContextVar("jupyter_ext_display", default=None)
@@ -249,7 +247,7 @@ class _Display:
                 # A later cell has begun: `_` is not the value of this one.
                 self._shell.user_ns["_oh"][number] = self._shell.user_ns[f"_{number}"] = result
                 return
-            if isinstance(self._hook, _Results):
+            if isinstance(self._hook, Results):
                 self._hook.number = number
             type(self._hook).update_user_ns(self._hook, result)
 
@@ -304,71 +302,6 @@ def _user_traceback(entry: TracebackType | None) -> TracebackType | None:
         return rest
     entry.tb_next = rest
     return entry
-
-
-# -- the shells of thread:NAME -------------------------------------------------------------------
-
-
-def own_shell(notebook: Any) -> Any:
-    """Return a shell with a namespace of its own, which displays values and errors as ``notebook`` does."""
-    # Libraries recognize the shell of a kernel only by its class. A terminal's shell would open the terminal.
-    base = type(notebook) if hasattr(notebook, "kernel") else InteractiveShell
-    kind = type(base.__name__, (_OwnShell, base), {"__module__": base.__module__, "notebook": notebook})
-    module = ModuleType("__main__")
-    options: dict[str, Any] = {"parent": notebook.parent, "profile_dir": notebook.profile_dir}
-    if hasattr(notebook, "kernel"):
-        options["kernel"] = notebook.kernel
-    shell: Any = kind(user_module=module, user_ns=module.__dict__, **options)
-    atexit.unregister(shell.atexit_operations)
-    for name in ("compile", "builtin_trap", "display_trap", "display_formatter", "display_pub"):
-        setattr(shell, name, getattr(notebook, name))
-    for name in ("InteractiveTB", "SyntaxTB"):
-        setattr(shell, name, getattr(notebook, name))
-    return shell
-
-
-class _Results(DisplayHook):
-    """Keeps the values of cells, each under the number of its cell."""
-
-    number = 0
-
-    @property
-    def prompt_count(self) -> int:
-        return self.number
-
-
-class _OwnShell(InteractiveShell):
-    """A shell that changes nothing outside itself."""
-
-    notebook: Any
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.results = _Results(parent=self, shell=self)
-
-    def _nothing(self, *args: object) -> None:
-        """Do nothing: the notebook's shell has already done it."""
-
-    init_environment = init_virtualenv = init_sys_modules = init_prompts = init_io = _nothing
-
-    def init_history(self) -> None:
-        """Keep inputs in memory only."""
-        self.history_manager = HistoryManager(shell=self, parent=self, enabled=False)
-
-    def find_line_magic(self, name: str) -> Any:
-        """Return a magic of this shell, or one that was added to the shell of the notebook."""
-        return super().find_line_magic(name) or self.notebook.find_line_magic(name)
-
-    def find_cell_magic(self, name: str) -> Any:
-        """See :meth:`find_line_magic`."""
-        return super().find_cell_magic(name) or self.notebook.find_cell_magic(name)
-
-    def ask_exit(self) -> None:
-        """End the execution."""
-        raise SystemExit
-
-    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        self.notebook._showtraceback(etype, evalue, stb)
 
 
 # -- the shell of the notebook -------------------------------------------------------------------
