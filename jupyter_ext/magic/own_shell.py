@@ -27,9 +27,8 @@ def own_shell(notebook: Any) -> Any:
         options["kernel"] = notebook.kernel
     shell: Any = kind(user_module=module, user_ns=module.__dict__, **options)
     atexit.unregister(shell.atexit_operations)
-    for name in ("compile", "builtin_trap", "display_trap", "display_formatter", "display_pub"):
-        setattr(shell, name, getattr(notebook, name))
-    for name in ("InteractiveTB", "SyntaxTB"):
+    shared = "compile builtin_trap display_trap display_formatter display_pub InteractiveTB SyntaxTB"
+    for name in shared.split():
         setattr(shell, name, getattr(notebook, name))
     return shell
 

@@ -53,7 +53,7 @@ _lock = threading.RLock()  # guards the numbers of cells, and the shell's format
 
 
 def _finish(coroutine: Any) -> None:
-    """Run a coroutine of a cell with invalid statements, which IPython runs without a loop."""
+    """Run a coroutine without a loop. A cell with invalid statements may await, but not wait."""
     try:
         coroutine.send(None)
     except StopIteration:
@@ -70,11 +70,7 @@ class _Cell(Program):
     text: str = ""
     filename: str = ""
     number: int = 0
-    awaits: bool = False
-
-    @property
-    def is_async(self) -> bool:
-        return self.awaits
+    is_async: bool = False
 
 
 class ShellInterpreter(Interpreter):
@@ -127,12 +123,7 @@ class ShellInterpreter(Interpreter):
 
     def run(self, program: Program, emit: Callable[[Bundle], None]) -> None:
         """Run a cell, and show its values."""
-        assert isinstance(program, _Cell)
-        with self._traps(), _Display(self._shell, self._notebook, program, emit):
-            for statement in program.statements:
-                running = self._run_statement(program, *statement)
-                if running is not None:
-                    _finish(running)
+        _finish(self.run_async(program, emit))
 
     async def run_async(self, program: Program, emit: Callable[[Bundle], None]) -> None:
         """Run a cell that awaits. See :meth:`run`."""
