@@ -40,19 +40,14 @@ class Sender:
     pages, including displays; ``rows`` for one page (``to``) repeat the last ``seq`` sent to all pages. A
     row is its text, its segments ``[[text, style], [text, style, href], ...]``, or an object
     ``{"t", "s", "d"}`` with its text or segments, source and display.
-
-    Attributes:
-        skipped: Number of rows that left the area before they were sent.
     """
 
     def __init__(self, state: AreaState) -> None:
-        self.skipped = 0
         self._state = state
         self._page = state.page
         self._seq = 0
         self._announced = (0, 0)  # `first` and `end` of the last message
-        self._end = 0  # rows before this one were sent, or are in `_unsent`
-        self._unsent: list[tuple[int, int]] = []  # skipped ranges, in order
+        self._unsent: list[tuple[int, int]] = []  # ranges of earlier rows that were left out, in order
         self._next = 0.0  # when the next message may be sent
         self._next_display = 0.0
         self._was_display = False
@@ -89,48 +84,25 @@ class Sender:
         return bool(page.changed or self._unsent) or self._announced != (page.first, page.end)
 
     def _rows(self) -> Content:
-        self._update_unsent()
-        page, unsent = self._page, self._unsent
-        gone = [number for number in page.changed if not page.first <= number < page.end]
-        page.changed.difference_update(gone)
+        page = self._page
+        new = (min(self._announced[1], page.end), page.end)  # `end` decreases as an alternate screen is left
+        unsent = _within([*self._unsent, new], page.first, page.end)
+        page.changed -= {number for number in page.changed if not page.first <= number < page.end}
         changed = sorted(page.changed, reverse=True)
         fresh = (number for start, end in reversed(unsent) for number in range(end - 1, start - 1, -1))
         skipped = _RANGE * min(len(unsent), _MAX_SKIPPED)
         taken = self._taken(heapq.merge(fresh, changed, reverse=True), MAX_MESSAGE - skipped)
         if taken:
             # The message has all unsent rows from the lowest taken number on.
-            lowest = min(taken)
-            while unsent and unsent[-1][1] > lowest:
-                start, _ = unsent.pop()
-                if start < lowest:
-                    unsent.append((start, lowest))
+            unsent = _within(unsent, 0, min(taken))
             page.changed.difference_update(taken)
+        self._unsent = unsent
         self._seq += 1
         self._announced = (page.first, page.end)
         message = self._message(taken)
         if unsent:
             message["skipped"] = [list(some) for some in unsent[-_MAX_SKIPPED:]]
         return message
-
-    def _update_unsent(self) -> None:
-        """Add the rows that are new since the last call, and remove rows that have left the area."""
-        page, unsent = self._page, self._unsent
-        while unsent and unsent[-1][1] > page.end:  # the program left an alternate screen
-            start, _ = unsent.pop()
-            if start < page.end:
-                unsent.append((start, page.end))
-        self._end = min(self._end, page.end)
-        if page.end > self._end:
-            if unsent and unsent[-1][1] == self._end:
-                unsent[-1] = (unsent[-1][0], page.end)
-            else:
-                unsent.append((self._end, page.end))
-            self._end = page.end
-        while unsent and unsent[0][0] < page.first:
-            start, end = unsent.pop(0)
-            self.skipped += min(end, page.first) - start
-            if end > page.first:
-                unsent.insert(0, (page.first, end))
 
     def _display(self, now: float) -> Content:
         displays = self._state.displays
@@ -211,6 +183,12 @@ class Sender:
                 runs.append([number, [taken[number]]])
         page = self._page
         return {"type": "rows", "seq": self._seq, "first": page.first, "end": page.end, "runs": runs}
+
+
+def _within(ranges: list[tuple[int, int]], first: int, end: int) -> list[tuple[int, int]]:
+    """Return the parts of the ranges that are from ``first`` up to but not including ``end``."""
+    parts = ((max(start, first), min(stop, end)) for start, stop in ranges)
+    return [(start, stop) for start, stop in parts if start < stop]
 
 
 def _row(row: Row) -> tuple[RowJson, int]:
