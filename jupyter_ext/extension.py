@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,11 +31,11 @@ def load(shell: InteractiveShell) -> None:
     undo = _loaded[id(shell)] = contextlib.ExitStack()
     kernel = getattr(shell, "kernel", None)
     while_routing: list[tuple[Any, str, Callable[[Any], Any]]] = [
-        (shell.display_pub, "publish", _routed_publish),
-        (shell.display_pub, "clear_output", _routed_clear),
+        (shell.display_pub, "publish", _calling(_publish)),
+        (shell.display_pub, "clear_output", _calling(_clear_output)),
         (kernel, "raw_input", embedding.routed_input),
         (kernel, "getpass", embedding.routed_getpass),
-        *replacements(shell),
+        *((owner, name, _calling(function)) for owner, name, function in replacements(shell)),
     ]
     for owner, name, make in while_routing:
         if hasattr(owner, name):  # not every shell has every attribute
@@ -67,12 +68,17 @@ def unload(shell: InteractiveShell) -> None:
         _loaded.pop(id(shell)).close()
 
 
-def _replace(undo: contextlib.ExitStack, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+def _calling(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Return a maker of replacements, which call ``function`` with the original and their arguments."""
+    return functools.partial(functools.partial, function)
+
+
+def _replace(undo: contextlib.ExitStack, owner: Any, name: str, function: Callable[..., Any]) -> None:
     original = getattr(owner, name, None)
     if original is None:  # not every shell has every attribute
         return
     before = owner.__dict__.get(name, _ABSENT)
-    setattr(owner, name, make(original))
+    setattr(owner, name, functools.partial(function, original))
     if before is _ABSENT:
         undo.callback(owner.__dict__.pop, name, None)
     else:
@@ -100,22 +106,15 @@ def _complete_line(shell: Any, event: Any) -> list[str]:
     ]
 
 
-def _routed_publish(original: Callable[..., Any]) -> Callable[..., Any]:
+def _publish(original: Any, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> Any:
     """Send displays of an execution to its journal, and thereby to its cell."""
-
-    def publish(data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> Any:
-        transient = kwargs.get("transient") or {}
-        update = bool(kwargs.get("update", False))
-        display_id = transient.get("display_id")
-        if embedding.publish_display(data, metadata, display_id=display_id, update=update):
-            return None
-        return original(data, metadata, *args, **kwargs)
-
-    return publish
+    transient = kwargs.get("transient") or {}
+    update = bool(kwargs.get("update", False))
+    display_id = transient.get("display_id")
+    if embedding.publish_display(data, metadata, display_id=display_id, update=update):
+        return None
+    return original(data, metadata, *args, **kwargs)
 
 
-def _routed_clear(original: Callable[..., Any]) -> Callable[..., Any]:
-    def clear_output(wait: bool = False) -> Any:
-        return None if embedding.publish_clear(wait) else original(wait)
-
-    return clear_output
+def _clear_output(original: Any, wait: bool = False) -> Any:
+    return None if embedding.publish_clear(wait) else original(wait)

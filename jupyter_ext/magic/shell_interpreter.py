@@ -298,55 +298,42 @@ def _user_traceback(entry: TracebackType | None) -> TracebackType | None:
 # -- the shell of the notebook -------------------------------------------------------------------
 
 
-def replacements(shell: Any) -> list[tuple[object, str, Callable[[Any], Any]]]:
-    """Return the methods of the notebook's shell that act on the execution while output is routed."""
+def replacements(shell: Any) -> list[tuple[object, str, Callable[..., Any]]]:
+    """Return what replaces methods of the notebook's shell while output is routed, to act on the execution.
+
+    Each item has the owner and the name of a method, and a function to call with it and its arguments.
+    """
     return [
-        *((shell.displayhook, step, functools.partial(_routed_step, step)) for step in _STEPS),
-        (shell, "ask_exit", _routed_exit),
-        (shell, "showtraceback", _routed_show),
-        (shell, "_showtraceback", _routed_traceback),
+        *((shell.displayhook, step, functools.partial(_run_step, step)) for step in _STEPS),
+        (shell, "ask_exit", _ask_exit),
+        (shell, "showtraceback", _show_error),
+        (shell, "_showtraceback", _show_traceback),
     ]
 
 
-def _routed_step(step: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _run_step(step: str, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Show the value of the cell that runs in place of the notebook's."""
-
-    def routed(*args: Any, **kwargs: Any) -> Any:
-        display = _display.get()
-        return (original if display is None else getattr(display, step))(*args, **kwargs)
-
-    return routed
+    display = _display.get()
+    return (original if display is None else getattr(display, step))(*args, **kwargs)
 
 
-def _routed_exit(original: Callable[[], None]) -> Callable[[], None]:
+def _ask_exit(original: Callable[[], None]) -> None:
     """Make ``exit()`` end the execution that calls it instead of the kernel."""
-
-    def ask_exit() -> None:
-        if in_execution():
-            raise SystemExit
-        original()
-
-    return ask_exit
+    if in_execution():
+        raise SystemExit
+    original()
 
 
-def _routed_show(original: Callable[..., None]) -> Callable[..., None]:
+def _show_error(original: Callable[..., None], exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
     """Report a value that cannot be formatted to its own cell. IPython would show the error elsewhere."""
-
-    def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
-        errors = _format_errors.get()
-        if errors is not None and exc_tuple is not None:
-            errors.append(exc_tuple[1])
-        else:
-            original(exc_tuple, *args, **kwargs)
-
-    return showtraceback
+    errors = _format_errors.get()
+    if errors is not None and exc_tuple is not None:
+        errors.append(exc_tuple[1])
+    else:
+        original(exc_tuple, *args, **kwargs)
 
 
-def _routed_traceback(original: Callable[..., None]) -> Callable[..., None]:
+def _show_traceback(original: Callable[..., None], etype: Any, evalue: Any, stb: Any) -> None:
     """Show a traceback that a magic such as ``%tb`` shows in the output of its execution."""
-
-    def _showtraceback(etype: Any, evalue: Any, stb: Any) -> None:
-        if not publish_error(_message(evalue, stb)):
-            original(etype, evalue, stb)
-
-    return _showtraceback
+    if not publish_error(_message(evalue, stb)):
+        original(etype, evalue, stb)

@@ -20,22 +20,14 @@ class ParentHeaderGuard:
         self._kernel = kernel
         self._saved = threading.local()
 
-    def before(self, original: Callable[[], None]) -> Callable[[], None]:
-        """Return the hook that the kernel calls before it handles a request."""
+    def before(self, original: Callable[[], None]) -> None:
+        """Handle the call of the ``original`` hook before the kernel handles a request."""
+        self._saved.parent = (self._kernel._parent_ident["shell"], self._kernel.get_parent("shell"))
+        original()
 
-        def pre_handler_hook() -> None:
-            self._saved.parent = (self._kernel._parent_ident["shell"], self._kernel.get_parent("shell"))
-            original()
-
-        return pre_handler_hook
-
-    def after(self, original: Callable[[], None]) -> Callable[[], None]:
-        """Return the hook that the kernel calls after it has handled a request."""
-
-        def post_handler_hook() -> None:
-            ident, parent = self._saved.__dict__.pop("parent", (None, None))
-            if ident is not None and self._kernel.get_parent("shell") is not parent:
-                self._kernel.set_parent(ident, parent, channel="shell")
-            original()
-
-        return post_handler_hook
+    def after(self, original: Callable[[], None]) -> None:
+        """Handle the call of the ``original`` hook after the kernel has handled a request."""
+        ident, parent = self._saved.__dict__.pop("parent", (None, None))
+        if ident is not None and self._kernel.get_parent("shell") is not parent:
+            self._kernel.set_parent(ident, parent, channel="shell")
+        original()
