@@ -101,7 +101,7 @@ class Areas:
         """Discard the content of old areas, then close old models that records have replaced."""
         done = [name for name, area in self._open.items() if area.done]
         for name in done[:-_LOADED]:
-            if self._open[name].is_only_copy:
+            if self._open[name].started is None:  # it cannot be read again
                 self._open.pop(name).close()
             else:
                 self._open[name].forget()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..views.display_options import DisplayOptions
@@ -16,6 +17,7 @@ from .view import AreaRenderer
 from .widget import LiveArea
 
 
+@dataclass(eq=False)
 class OpenArea:
     """The model of an area, and its content.
 
@@ -32,36 +34,27 @@ class OpenArea:
         stays: True if at least one cell keeps the area at the end instead of a record.
     """
 
-    def __init__(
-        self,
-        name: str,
-        source: Source,
-        started: float | None,
-        header: Header,
-        options: DisplayOptions,
-        *,
-        stop: str,
-        stays: bool,
-    ) -> None:
-        self.source = source
-        self.options = options
-        self.stays = stays
-        self.is_only_copy = started is None
+    name: str
+    source: Source
+    started: float | None
+    header: Header
+    options: DisplayOptions
+    stop: str
+    stays: bool
+
+    def __post_init__(self) -> None:
         self.replacement = Replacement()
-        self._started = started
-        self._header = header
-        self._stop = stop
         self._lock = threading.Lock()  # guards the attributes below
         self._renderer: AreaRenderer | None = None
         self._forgotten = False
-        name = name or uuid.uuid4().hex
-        traits = {"height": options.height, "wrap": options.wrap, "id": name}
+        name = self.name or uuid.uuid4().hex
+        traits = {"height": self.options.height, "wrap": self.options.wrap, "id": name}
         self.widget = LiveArea(name, status=self.state().status(), options=traits)
 
     def state(self, retire: Callable[[int, Sequence[str]], object] | None = None) -> AreaState:
         """Return a new state for the execution."""
-        state = AreaState(self._header, self.options, retire=retire)
-        state.stop, state.started = self._stop, self._started
+        state = AreaState(self.header, self.options, retire=retire)
+        state.stop, state.started = self.stop, self.started
         return state
 
     def new_renderer(self, **options: Any) -> AreaRenderer:

@@ -52,7 +52,7 @@ def _source(found: ExecutionInfo, session_of: Callable[[str], RemoteSession]) ->
     if not found.alive:
         return RecordSource(found)
     session = session_of(found.session)
-    return SessionSource(session, session.execution(found.id), found.name, started=found.started)
+    return SessionSource(session, session.execution(found.id), found.name, start=found.started)
 
 
 def notebook_path(environment: Mapping[str, str], namespace: Mapping[str, object]) -> str:

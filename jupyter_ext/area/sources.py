@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pyrepl_stream import (
@@ -57,54 +58,45 @@ class LocalSource:
         return shown if self.running else None
 
 
+@dataclass(eq=False)
 class SessionSource:
     """A run of an execution in a session that can be reached.
 
     Args:
         session: The session.
         execution: The execution, with the processors through which the cell shows it.
-        name: SESSION/ID.
+        id: SESSION/ID.
         after: The sequence number after which the cell shows messages.
-        started: When the run started, in seconds since the epoch; None to ask the session.
+        start: When the run started, in seconds since the epoch; None to ask the session.
     """
 
-    def __init__(
-        self,
-        session: RemoteSession,
-        execution: RemoteExecution,
-        name: str,
-        *,
-        after: int = 0,
-        started: float | None = None,
-    ) -> None:
-        self.id = name
-        self.asks = execution.asks
-        self._session = session
-        self._execution = execution
-        self._after = after
-        self._started = started
+    session: RemoteSession
+    execution: RemoteExecution
+    id: str
+    after: int = 0
+    start: float | None = None
 
     @property
     def running(self) -> bool:
         """True while the code runs."""
-        return self._execution.status == "running"
+        return self.execution.status == "running"
 
     def started(self) -> float | None:
         """Return the start of the run in seconds since the epoch; None if another kernel cannot show it."""
-        if self._after:
+        if self.after:
             return None
-        if self._started is None:
+        if self.start is None:
             with contextlib.suppress(PyreplStreamError):  # the execution is shown even without it
-                self._started = self._summary()["started"]
-        return self._started
+                self.start = self._summary()["started"]
+        return self.start
 
     def attach(self) -> Batches:
         """Read the messages that the cell shows."""
-        return _CheckedStream(self._execution.attach(self._after), self)
+        return _CheckedStream(self.execution.attach(self.after), self)
 
     def attach_raw(self) -> Batches:
         """Read the recorded messages."""
-        return _CheckedStream(self._session.execution(self._execution.id).attach(), self)
+        return _CheckedStream(self.session.execution(self.execution.id).attach(), self)
 
     def last(self, shown: int) -> int | None:
         """Return the number of the newest message, or None after the end.
@@ -115,35 +107,39 @@ class SessionSource:
         summary = self.check()
         return int(summary["last"]) if summary["status"] in ("queued", "running") else None
 
+    def asks(self, request: InputRequestMessage) -> bool:
+        """Return True while the code waits for the answer to this request."""
+        return self.execution.asks(request)
+
     def input(self, text: str | None, request: InputRequestMessage) -> None:
         """Answer ``request``."""
         self.check()
-        self._execution.input(text, request)
+        self.execution.input(text, request)
 
     def interrupt(self) -> object:
         """Interrupt the code."""
         self.check()
-        return self._execution.interrupt()
+        return self.execution.interrupt()
 
     def kill(self) -> object:
         """End the code by force."""
         self.check()
-        return self._execution.kill()
+        return self.execution.kill()
 
     def check(self) -> Mapping[str, Any]:
         """Return the session's description of the run. Raise an error if another run has taken its id."""
         summary = self._summary()
-        if self._started is not None and summary["started"] != self._started:
+        if self.start is not None and summary["started"] != self.start:
             raise UnknownExecutionError(f"{self.id} was run again: the record of this run is gone")
         return summary
 
     def _summary(self) -> Mapping[str, Any]:
         try:
-            executions = self._session.executions().wait(PATIENCE)
+            executions = self.session.executions().wait(PATIENCE)
         except TimeoutError:
             raise TargetError(f"the session of {self.id} did not answer within {PATIENCE:g} s") from None
         for listed in executions:
-            if listed.id == self._execution.id and listed.summary is not None:
+            if listed.id == self.execution.id and listed.summary is not None:
                 return listed.summary
         raise UnknownExecutionError(f"the record of {self.id} is gone")
 
