@@ -9,7 +9,6 @@ from pyrepl_stream import GapMessage, Message
 from .state import AreaState
 
 _MAX_LENGTH = 500  # characters of a row that are shown
-_BATCH = 5_000  # rows between two results
 
 Match = tuple[int, str]
 """Number and text of a row."""
@@ -32,11 +31,11 @@ def matches(
             the end.
 
     Yields:
-        At intervals, and at the end: the matches since the last result and the number of rows searched.
+        After each message, and at the end: the matches since the last result and the number of rows searched.
     """
     wanted = text.casefold()
     found: list[Match] = []
-    searched = reported = 0
+    searched = 0
     whole = True
 
     def search(number: int, rows: Sequence[str]) -> None:
@@ -50,8 +49,7 @@ def matches(
     for message in messages:
         whole = whole and not (isinstance(message, GapMessage) and message.span_start == 1)
         state.take(message)
-        if searched - reported >= _BATCH and whole:
-            reported = searched
+        if whole:
             yield found, searched
             found = []
     page = state.page
