@@ -26,7 +26,7 @@ from .state import STATE_WORDS, AreaState, Header
 _LIVE = 32 << 10  # maximum bytes of the live HTML
 _MAX_ROW = 20_000  # characters
 _MAX_DISPLAYS = 8 << 20  # bytes
-_TAGS = {"b": "b", "i": "i", "u": "u", "s": "s"}
+_TAGS = set("bius")  # words of a style that are tags, too
 _FONT = (
     "font-family:monospace;font-family:var(--jp-code-font-family,monospace);font-size:13px;line-height:1.35"
 )
@@ -238,7 +238,7 @@ def _segment(text: str, words: str, link: str) -> str:
         shown = f'<span style="{css}">{shown}</span>'
     for word in words.split():
         if word in _TAGS:
-            shown = f"<{_TAGS[word]}>{shown}</{_TAGS[word]}>"
+            shown = f"<{word}>{shown}</{word}>"
     if LINK.match(link):
         leads = f'href="{escape(link)}" target="_blank" rel="noopener noreferrer"'
         shown = f'<a {leads} style="color:inherit">{shown}</a>'

@@ -14,6 +14,7 @@ from pyrepl_stream.executor import Executor
 from .open_area import OpenArea
 from .search import matches
 from .sources import so_far
+from .state import written
 from .view import AreaRenderer
 
 _log = logging.getLogger(__name__)
@@ -210,8 +211,7 @@ def _parts(messages: Iterable[Message]) -> Iterator[bytes]:
     waiting = bytearray()
     for message in messages:
         if isinstance(message, OutputMessage):
-            data = message.data
-            waiting += data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+            waiting += written(message)
         elif isinstance(message, GapMessage):
             waiting += f"\n[{message.text}]\n".encode()
         while len(waiting) >= _PART:

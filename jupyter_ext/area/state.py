@@ -164,7 +164,7 @@ class AreaState(MessageHandler):
                 self.started = message.timestamp
             self._running = True
             if isinstance(message, OutputMessage):
-                self._count(message)
+                self._bytes += len(written(message))
             self._show(message)
         except Exception as exc:
             self.note(f"a message could not be shown: {type(exc).__name__}: {exc}")
@@ -177,12 +177,6 @@ class AreaState(MessageHandler):
         if self._clears and _is_seen(message):
             self._clear()
         super().take(message)
-
-    def _count(self, message: OutputMessage) -> None:
-        data = message.data
-        if isinstance(data, str) and not data.isascii():
-            data = data.encode("utf-8", "surrogatepass")
-        self._bytes += len(data)
 
     def _on_output(self, message: OutputMessage) -> None:
         self._update_bars(self._screens.output(message))
@@ -261,6 +255,12 @@ class AreaState(MessageHandler):
     def _update_bars(self, messages: Iterable[ProgressMessage]) -> None:
         for message in messages:
             self.bars.update(message)
+
+
+def written(message: OutputMessage) -> bytes:
+    """Return the bytes that the program wrote."""
+    data = message.data
+    return data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
 
 
 def _is_seen(message: Message) -> bool:

@@ -49,6 +49,9 @@ class RateLimiter:
         budget: The budget, shared with other cells.
         backlog: The number of characters that may wait.
         elsewhere: How to see the skipped text, for the note that replaces it.
+
+    Attributes:
+        size: The number of waiting characters.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class RateLimiter:
         self._backlog = backlog
         self._elsewhere = elsewhere
         self._waiting: deque[Segment] = deque()
-        self._size = 0
+        self.size = 0
         self._skipped_lines = 0
         self._skipped_bytes = 0
 
@@ -66,22 +69,17 @@ class RateLimiter:
         """True while text waits."""
         return bool(self._waiting)
 
-    @property
-    def size(self) -> int:
-        """The number of waiting characters."""
-        return self._size
-
     def add(self, stream: str, text: str) -> None:
         """Queue text. When too much waits, skip all but the tail."""
         if text:
             self._waiting.append((stream, text))
-            self._size += len(text)
-        if self._size > self._backlog:
+            self.size += len(text)
+        if self.size > self._backlog:
             self._skip()
 
     def take(self, now: float) -> list[Segment]:
         """Return the segments to show at time ``now``, in seconds, in order."""
-        granted = self._budget.take(min(self._size, 4 * MAX_TEXT), now)
+        granted = self._budget.take(min(self.size, 4 * MAX_TEXT), now)
         segments: list[Segment] = []
         if granted and self._skipped_bytes:
             segments.append(("stderr", self._note()))
@@ -95,14 +93,14 @@ class RateLimiter:
                 self._waiting.appendleft((stream, text[room:]))
                 text = text[:room]
             granted -= len(text)
-            self._size -= len(text)
+            self.size -= len(text)
             segments.append((stream, before + text))
         return segments if len(segments) <= _MAX_SEGMENTS else [("stdout", _merged(segments))]
 
     def _skip(self) -> None:
         """Keep the last ``_TAIL`` characters, from the start of a line if possible."""
         skipped: list[str] = []
-        while (surplus := self._size - _TAIL) > 0:
+        while (surplus := self.size - _TAIL) > 0:
             stream, text = self._waiting.popleft()
             cut = min(text.find("\n", surplus) + 1 or surplus, len(text))
             if cut == len(text) and not self._waiting:
@@ -110,7 +108,7 @@ class RateLimiter:
             if cut < len(text):
                 self._waiting.appendleft((stream, text[cut:]))
             skipped.append(text[:cut])
-            self._size -= cut
+            self.size -= cut
         self._skipped_lines += sum(part.count("\n") for part in skipped)
         self._skipped_bytes += sum(len(part.encode("utf-8", "replace")) for part in skipped)
 
