@@ -9,26 +9,24 @@ from typing import Any
 
 Bundle = Mapping[str, Any]
 
-_READING = 60.0  # maximum seconds after the end for which a reader can keep an area
-_DOWNLOADING = 600.0  # maximum seconds after the end for which a download of the log can keep it
-
 
 class Replacement:
     """Replaces one area by its record in all cells that show the area. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())  # guards all attributes and the replacing
-        self._held_until = {_READING: 0.0, _DOWNLOADING: 0.0}  # by maximum seconds after the end
+        self._held_until: dict[float, float] = {}  # by maximum seconds after the end
         self._places: list[Callable[[Bundle], object]] = []
         self._waiting: list[tuple[Callable[[Bundle], object], Bundle]] = []
 
-    def hold_for_reader(self, seconds: float) -> None:
-        """Keep the area for ``seconds`` from now on, because a reader is busy in it."""
-        self._hold(_READING, seconds)
+    def hold(self, seconds: float, *, limit: float) -> None:
+        """Keep the area for ``seconds`` from now on, but at most ``limit`` seconds after the end of the run.
 
-    def hold_for_download(self, seconds: float) -> None:
-        """Keep the area for ``seconds`` from now on, while a page saves its log. Replaces an earlier hold."""
-        self._hold(_DOWNLOADING, seconds)
+        This replaces an earlier hold with the same limit.
+        """
+        with self._changed:
+            self._held_until[limit] = time.monotonic() + seconds
+            self._changed.notify_all()
 
     def add(self, place: Callable[[Bundle], object]) -> None:
         """Add a cell that shows the area. ``place(bundle)`` shows a bundle there instead of the area."""
@@ -60,14 +58,9 @@ class Replacement:
                 place(bundle)
             self._changed.notify_all()
 
-    def _hold(self, limit: float, seconds: float) -> None:
-        with self._changed:
-            self._held_until[limit] = time.monotonic() + seconds
-            self._changed.notify_all()
-
     def _remaining(self, ended: float) -> float:
         """Return the seconds for which the area is still held."""
-        until = max(min(held, ended + limit) for limit, held in self._held_until.items())
+        until = max((min(held, ended + limit) for limit, held in self._held_until.items()), default=0.0)
         return max(0.0, until - time.monotonic())
 
     def _wait(self) -> None:

@@ -24,6 +24,8 @@ _PACE = 0.01  # seconds between two messages of a replay: the server limits thei
 _MAX_MATCHES = 500  # rows that are sent for one search
 _PROGRESS = 0.25  # seconds between two messages of a search
 _MAX_LOGS = 8  # maximum number of logs that are being sent
+_READING = 60.0  # maximum seconds after the end for which a busy reader keeps an area
+_DOWNLOADING = 600.0  # maximum seconds after the end for which a download of the log keeps it
 _BUSY = 8.0  # seconds for which a `busy` message counts; a busy page repeats it sooner
 _NEXT_PART = 15.0  # seconds within which a page that saves a log must request and receive the next part
 _SAVING = 1.0  # seconds within which the page must write the file after the last part
@@ -59,10 +61,7 @@ class Service:
             "search": (rows, self._search),
             "log": (executor("log"), self._log),
             "input": (executor("answers"), self._input),
-            "ping": (
-                executor("ping"),
-                lambda view, _: self._widget.send_message({"type": "pong", "to": view}),
-            ),
+            "ping": (executor("ping"), self._ping),
             "interrupt": (executor("interrupt"), lambda view, content: source.interrupt()),
             "kill": (executor("kill"), lambda view, content: source.kill()),
         }
@@ -75,9 +74,9 @@ class Service:
         view = content.get("view")
         view = view if isinstance(view, str) else ""
         if kind == "busy":
-            self._replacement.hold_for_reader(_BUSY)
+            self._replacement.hold(_BUSY, limit=_READING)
         elif kind == "log":
-            self._replacement.hold_for_download(_NEXT_PART)
+            self._replacement.hold(_NEXT_PART, limit=_DOWNLOADING)
         if isinstance(kind, str) and kind in self._handlers:
             jobs, handler = self._handlers[kind]
             jobs.submit(lambda: self._handle(handler, view, content))
@@ -92,6 +91,9 @@ class Service:
 
     def _note(self, view: str, text: str) -> None:
         self._widget.send_message({"type": "note", "to": view, "text": text})
+
+    def _ping(self, view: str, content: Mapping[str, Any]) -> None:
+        self._widget.send_message({"type": "pong", "to": view})
 
     # -- rows and displays ---------------------------------------------------------------------
 
@@ -173,7 +175,7 @@ class Service:
                 self._logs.pop(next(iter(self._logs)))
         due, parts = self._logs.get(key, (-1, iter(())))
         if part != due:
-            self._replacement.hold_for_download(0)
+            self._replacement.hold(0, limit=_DOWNLOADING)
             self._note(view, "The download of the log was interrupted. Save it again.")
             return
         data = next(parts, None)
@@ -184,7 +186,7 @@ class Service:
         name = self._source.id.replace("/", "-") + ".log"
         message = {"type": "log", "to": view, "log": log, "part": part, "done": data is None, "name": name}
         self._widget.send_message(message, [data or b""])
-        self._replacement.hold_for_download(_SAVING if data is None else _NEXT_PART)
+        self._replacement.hold(_SAVING if data is None else _NEXT_PART, limit=_DOWNLOADING)
 
     # -- the run -------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import pytest
 from support.kernels import LIMIT, Kernel, kernel
 from support.notebook import WIDGET, Area, Notebook
 
-from jupyter_ext.area import replacement
 from jupyter_ext.area.replacement import Replacement
 
 _PATIENCE = 8.0  # seconds since the last `busy` message
@@ -112,13 +111,10 @@ def test_the_record_is_shown_before_the_kernel_exits(version: str | None, tmp_pa
         assert time.monotonic() < busy + _PATIENCE - 1
 
 
-def test_a_reader_cannot_keep_an_area_forever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(replacement, "_READING", 0.05)
+def test_a_reader_cannot_keep_an_area_forever() -> None:
     replaced = threading.Event()
     places = Replacement()
-    places.hold_for_reader(10 * LIMIT)
+    places.hold(10 * LIMIT, limit=0.05)
     places.add(lambda record: replaced.set())
     places.end(lambda: {"text/plain": "x"})
     assert replaced.wait(LIMIT)
