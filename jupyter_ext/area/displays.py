@@ -29,6 +29,8 @@ _MAX_TEXT = 100_000  # characters
 _RASTER = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _LATEX = "text/latex"
 _IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);", re.IGNORECASE)
+GONE: Bundle = {"kind": "note", "text": "[a display that is no longer kept here]"}
+"""The bundle in place of a display that is not kept."""
 _VEGA = re.compile(r"application/vnd\.vega(?:lite)?\.v\d+\+json")
 _PLOTLY = "application/vnd.plotly.v1+json"
 _MAPS = re.compile(r".*geo|choropleth|(?:scatter|density)map")
@@ -251,12 +253,11 @@ class Displays(dict[str, Bundle]):
         self.changed[name] = None
 
     def _shrink(self, newest: str) -> None:
-        note = _note("a display that is no longer kept here")
         for name, size in list(self._sizes.items()):
             if self._total <= _MAX_TOTAL:
                 return
-            if name != newest and size > size_of(note):
-                self._set(name, note)
+            if name != newest and size > size_of(GONE):
+                self._set(name, GONE)
 
     def _drop(self, name: str) -> None:
         del self._rows[name], self[name], self._ids[self._keys.pop(name)]

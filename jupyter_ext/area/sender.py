@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from pyrepl_stream.terminal import Row
 
-from .displays import size_of
+from .displays import GONE, size_of
 from .state import AreaState
 
 INTERVAL = 0.05  # seconds between two broadcast messages
@@ -139,12 +139,11 @@ class Sender:
 
     def display_messages(self, view: str, names: Iterable[str]) -> Iterator[Content]:
         """Yield messages with the displays of these ids; a note replaces a display that is gone."""
-        gone = {"kind": "note", "text": "[a display that is no longer kept here]"}
+        displays = self._state.displays
         for name in names:
-            bundle = self._state.displays.get(name, gone)
-            if bundle is not gone:
+            if name in displays:
                 self._sent.add(name)  # a later version is an update, although only one page got this one
-            yield {"type": "display", "to": view, "id": name, "bundle": bundle}
+            yield {"type": "display", "to": view, "id": name, "bundle": displays.get(name, GONE)}
 
     def tail(self, limit: int = 16 << 10) -> Content:
         """Return a message with the newest rows for later pages: at most ``limit`` bytes, or one row."""

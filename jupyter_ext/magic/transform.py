@@ -71,12 +71,7 @@ class CommentHint:
         Raises:
             UsageError: ``%%remote_stream`` follows comments; the message says how to fix that.
         """
-        if lines and lines[0].lstrip().startswith("#"):
-            for line in lines:
-                if line.startswith("%%remote_stream"):
-                    raise UsageError(
-                        "%%remote_stream must be the first line of its cell: move the comment below it"
-                    )
-                if line.strip() and not line.lstrip().startswith("#"):
-                    break
+        code = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+        if code.startswith("%%remote_stream") and lines[0].lstrip().startswith("#"):
+            raise UsageError("%%remote_stream must be the first line of its cell: move the comment below it")
         return lines

@@ -50,9 +50,8 @@ class KernelPublisher:
         if not message.update:
             self._send("display_data", content)
             return
-        if message.display_id and not (
-            self.is_interactive or self.is_waiting
-        ):  # before sending: the next cell may begin at once
+        is_read = self.is_interactive or self.is_waiting
+        if message.display_id and not is_read:  # before sending: the next cell may begin at once
             self._deferred_updates.add(message.display_id, lambda: self._update(content))
         self._update(content)
 
