@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pyrepl_stream import GapMessage, Message
 
-from .state import AreaState
+from .open_area import OpenArea
 
 _MAX_LENGTH = 500  # characters of a row that are shown
 
@@ -15,18 +15,14 @@ Match = tuple[int, str]
 
 
 def matches(
-    text: str,
-    messages: Iterable[Message],
-    make_state: Callable[[Callable[[int, Sequence[str]], object]], AreaState],
-    end: int,
+    text: str, messages: Iterable[Message], area: OpenArea, end: int
 ) -> Iterator[tuple[list[Match], int]]:
     """Search rows for ``text``, ignoring case.
 
     Args:
         text: The text.
         messages: The messages of the execution.
-        make_state: Called with a function; returns a state that renders the messages and passes the rows
-            that it no longer keeps to that function.
+        area: The area, whose rows the results refer to.
         end: Number of the last row plus one. If the beginning of the record is gone, rows are numbered from
             the end.
 
@@ -45,7 +41,7 @@ def matches(
             if wanted in row.casefold():
                 found.append((place, _around(row, wanted)))
 
-    state = make_state(search)
+    state = area.state(search)
     for message in messages:
         whole = whole and not (isinstance(message, GapMessage) and message.span_start == 1)
         state.take(message)

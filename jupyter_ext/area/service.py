@@ -148,7 +148,7 @@ class Service:
         try:
             last = self._source.last(shown)  # before `attach`: if this raises, there is nothing to close
             messages = so_far(self._source.attach(), last)
-            for found, searched in matches(text, messages, self._area.state, end):
+            for found, searched in matches(text, messages, self._area, end):
                 if self._searches.get(view) is not token:
                     return  # a newer search has replaced this one
                 results |= {"count": results["count"] + len(found), "searched": searched}
