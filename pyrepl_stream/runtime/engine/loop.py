@@ -147,7 +147,7 @@ class UserLoop(_Loop):
         self._begin(held[:])
         held.clear()
         try:
-            run.wait(task.done, news)
+            run.questions.wait(task.done, news)
         except BaseException:
             self.call_soon_threadsafe(task.cancel)
             if asyncio.current_task(self) is task:

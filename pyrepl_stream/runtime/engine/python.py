@@ -97,7 +97,7 @@ class PythonRunner:
             self._run.engine.loop.call_later(SLOW_TICK, self._interrupt_loop)
         elif self._thread is not None and not self._thread_done:
             raise_in(self._thread, KeyboardInterrupt)
-            self._run.wake()
+            self._run.questions.wake()
 
     def ended(self) -> None:
         """Allow the thread that runs the code to end."""
@@ -140,7 +140,7 @@ class PythonRunner:
             return
         if asyncio.current_task(self._loop.loop) is self._task and not self._task_done:
             raise_in(self._loop.ident, KeyboardInterrupt)
-            self._run.wake()
+            self._run.questions.wake()
 
     # -- called in the thread of the code ----------------------------------------------------
 

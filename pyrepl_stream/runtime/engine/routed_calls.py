@@ -187,7 +187,7 @@ def _asking(original: Callable[..., str], default: str, *, password: bool) -> Ca
         run = current.get()
         if run is None:
             return original(prompt, *args, **kwargs)
-        return run.read_input(str(prompt), password=password)
+        return run.questions.read(str(prompt), password=password)
 
     return routed
 

@@ -7,11 +7,8 @@ execution. So there is no lock here; other threads only write, or schedule a cal
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import threading
 from dataclasses import replace
-from itertools import count
 from typing import Any, Callable, Optional, Protocol
 
 from ..clock import monotonic
@@ -28,6 +25,7 @@ from ..messages import (
 from .flow import SLOW_TICK, WriterSink
 from .loop import LoopThread
 from .order import DescriptorOrder
+from .questions import Questions
 from .streams import OutputStream
 from .writer import Writer
 
@@ -99,13 +97,9 @@ class Run:
         self.id = execution_id
         self.code = code
         self.engine = engine
-        self._journal: Optional[Journal] = None
         if sink is None:
-            sink = self._journal = Journal(
-                execution_id, limit=limit, overflow=overflow, on_room=self._on_room
-            )
+            sink = Journal(execution_id, limit=limit, overflow=overflow, on_room=self._on_room)
         self._sink = sink
-        self.closed = False
         self.writer = Writer(sink, engine, fail=overflow == "fail", on_shut=self._on_shut, order=order)
         self.stdout = OutputStream(self.writer, StreamType.STDOUT, descriptors[0])
         self.stderr = OutputStream(self.writer, StreamType.STDERR, descriptors[1])
@@ -122,17 +116,14 @@ class Run:
         self._timers: list[asyncio.TimerHandle] = []
         self._reader_timer: Optional[asyncio.TimerHandle] = None
         self._wakers: list[Callable[[], None]] = []
-        # One for each thread that waits for input or a loop. An interrupt cannot leave a plain lock in an
-        # invalid state.
-        self._waiting: list[threading.Lock] = []
-        self.writer.waiting = self._waiting
-        self._asked: dict[str, Callable[[Optional[str]], object]] = {}
+        self.questions = Questions(self.emit, self._on_room)
+        self.writer.waiting = self.questions.waiting
 
     @property
     def journal(self) -> Journal:
         """The journal in memory. Only an execution that was given no ``sink`` has one."""
-        assert self._journal is not None
-        return self._journal
+        assert isinstance(self._sink, Journal)
+        return self._sink
 
     @property
     def status(self) -> ExecutionStatus:
@@ -161,88 +152,13 @@ class Run:
         """Emit a notice of this package."""
         self.emit(LogMessage(level=level, logger="pyrepl_stream", text=text, source=source))
 
-    def read_input(self, prompt: str, *, password: bool) -> str:
-        """Ask the reader for a line of input, and wait for it.
-
-        Args:
-            prompt: The prompt to show.
-            password: Do not echo the line.
-
-        Raises:
-            EOFError: The input has ended, or the session was closed.
-        """
-        answers: list[Optional[str]] = []
-        news = threading.Lock()  # released when there may be an answer
-
-        def answered(text: Optional[str]) -> None:
-            answers.append(text)
-            _release(news)
-
-        news.acquire()
-        self.ask(prompt, password=password, answered=answered)
-        self.wait(lambda: bool(answers), news)
-        if answers[-1] is None:
-            raise EOFError("end of input")
-        return answers[-1]
-
-    def wait(self, is_over: Callable[[], bool], news: threading.Lock) -> None:
-        """Wait in a thread of the code until ``is_over``. ``news`` is released whenever that may be.
-
-        Raises:
-            EOFError: The session was closed.
-        """
-        self._waiting.append(news)
-        try:
-            while not is_over():
-                if self.closed:
-                    raise EOFError("the session was closed while the code waited")
-                news.acquire()
-        finally:
-            self._waiting.remove(news)
-            self.engine.call(self.writer.tick)
-
-    def ask(
-        self,
-        prompt: str,
-        *,
-        password: bool,
-        answered: Callable[[Optional[str]], object],
-        printed: bool = False,
-    ) -> None:
-        """Ask the reader for a line of input.
-
-        Args:
-            prompt: The prompt to show.
-            password: Do not echo the line.
-            answered: Called with the line, or with None at the end of the input, in the thread that answers.
-            printed: The prompt is in the output already.
-        """
-        key = str(_number())
-        self._asked[key] = answered
-        extra = {"request": key, "printed": printed}
-        self.emit(InputRequestMessage(prompt=prompt, password=password, extra=extra))
-
     def answer(self, request: InputRequestMessage, text: Optional[str]) -> bool:
-        """Answer a request for input.
-
-        Args:
-            request: The request.
-            text: The line, or None for the end of the input.
-
-        Returns:
-            False if the request has already been answered.
-        """
-        key = str(request.extra["request"])
-        answered = self._asked.get(key)
-        if answered is None:
-            return False
-        answered(text)  # if it raises, the request stays open
-        self._asked.pop(key, None)
-        return True
+        """See :meth:`Questions.answer`."""
+        return self.questions.answer(request, text)
 
     def asks(self, request: InputRequestMessage) -> bool:
         """Return True while ``request`` waits for an answer."""
-        return not self.done and str(request.extra.get("request")) in self._asked
+        return not self.done and self.questions.is_open(request)
 
     def finished(self, complete: CompleteMessage) -> None:
         """Report that the code has ended. A thread that is interrupted in this call may repeat it."""
@@ -265,11 +181,6 @@ class Run:
         """Call ``wake`` once, when the execution has ended, even if it is not being read."""
         if not self.engine.call(self._add_waker, wake):
             wake()
-
-    def wake(self) -> None:
-        """Wake threads that wait for input after an interrupt, or at the end of the session."""
-        for news in list(self._waiting):
-            _release(news)
 
     def begin_use(self, user: object) -> None:
         """Record that a thread or a job of the execution, ``user``, may run from now on."""
@@ -325,8 +236,7 @@ class Run:
             self._end(CompleteMessage(status="killed"))
         self.writer.close()
         self._sink.close()
-        self.closed = True
-        self.wake()
+        self.questions.close()
 
     def _give_up(self) -> None:
         """Abandon work that cannot be interrupted, so that its caller regains control."""
@@ -350,8 +260,13 @@ class Run:
             status = self._reason[0]
             error = self._reason[1] if status == "timeout" else error or self._reason[1]
         self.writer.flush_bytes()
-        journal = self._journal
-        if journal is not None and journal.overflow == "fail" and journal.overflowed and complete.success:
+        journal = self._sink
+        if (
+            isinstance(journal, Journal)
+            and journal.overflow == "fail"
+            and journal.overflowed
+            and complete.success
+        ):
             status, error = "error", "BufferOverflowError: the reader lagged, and output was lost"
         duration = 0.0 if self._started is None else monotonic() - self._started
         self.emit(replace(complete, success=status == "ok", status=status, error=error, duration=duration))
@@ -376,16 +291,8 @@ class Run:
 
     def _stop_waiting(self) -> None:
         self._reader_timer = None
-        if self._journal is not None:
-            self._journal.release_unread()
+        if isinstance(self._sink, Journal):
+            self._sink.release_unread()
 
     def _later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
         self._timers.append(self.engine.loop.call_later(seconds, function, *args))
-
-
-_number = count(1).__next__  # of a question
-
-
-def _release(lock: threading.Lock) -> None:
-    with contextlib.suppress(RuntimeError):  # it has already been released
-        lock.release()

@@ -69,7 +69,6 @@ class Scheduler:
     is_closing: bool = False
     _on_closed: Callable[[], object] = lambda: None
     _worker: Optional[WorkerProcess] = None
-    _first: int = 1  # the ordinal of the worker's first execution
     _last: int = 0  # never reset for a new worker, so that a mark belongs to one execution
     _killed: bool = False  # the host has killed the worker, whose end it has not seen yet
     _live: dict[int, HostedExecution] = field(default_factory=dict)  # by ordinal
@@ -233,9 +232,8 @@ class Scheduler:
 
     def _ensure_worker(self) -> WorkerProcess:
         if self._worker is None:
-            self._first = self._last + 1
             self._worker = WorkerProcess(
-                self.options, self.mark, self.loop, self._on_frame, self._on_worker_exit
+                self.options, self.mark, self.loop, self._on_frame, self._on_worker_exit, self._last + 1
             )
         return self._worker
 
@@ -300,7 +298,7 @@ class Scheduler:
         """Kill the worker and all processes that executions started from it."""
         if self._worker is not None:
             self._killed = True
-            worker, ordinals = self._worker, range(self._first, self._last + 1)
+            worker, ordinals = self._worker, range(self._worker.first, self._last + 1)
             for _ in range(2):  # the worker may start another process before it is killed
                 self._processes.signal(signal.SIGKILL, ordinals, worker=worker.pid, since=worker.started)
                 worker.signal(signal.SIGKILL)

@@ -42,6 +42,7 @@ class WorkerProcess:
         loop: The host's event loop.
         on_frame: Called with each frame that arrives.
         on_exit: Called when the process has ended and everything that it sent has been handled.
+        first: The ordinal of its first execution.
 
     Raises:
         OSError: The process cannot be started.
@@ -53,6 +54,7 @@ class WorkerProcess:
     loop: Loop
     on_frame: Callable[[Frame], object]
     on_exit: Callable[[WorkerProcess], object]
+    first: int = 1
     started: int = field(default_factory=clock_ticks)
     was_ready: bool = False  # it has installed its signal handlers
     received: int = 0  # total bytes received from the channel

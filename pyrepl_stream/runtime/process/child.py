@@ -387,7 +387,9 @@ class Child:
         events = self._pump.wait(0)
         self._handle(events)
         if not events:
-            self._run.ask(prompt.text, password=prompt.password, answered=self._answer, printed=True)
+            self._run.questions.ask(
+                prompt.text, password=prompt.password, answered=self._answer, printed=True
+            )
 
     def _answer(self, text: Optional[str]) -> None:
         if text is None:

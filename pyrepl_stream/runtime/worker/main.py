@@ -212,7 +212,7 @@ class _Worker:
 
     def _check(self, run: Run) -> None:
         assert isinstance(run.runner, CellRunner)
-        if not (run.closed or run.writer.binding.count or run.runner.busy):
+        if not (run.questions.closed or run.writer.binding.count or run.runner.busy):
             run.close()
 
     def _forget(self, ordinal: int) -> None:

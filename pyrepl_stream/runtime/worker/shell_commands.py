@@ -55,7 +55,7 @@ class _Part:
         self.id = run.id
         self.writer = run.writer
         self.engine = run.engine
-        self.emit, self.log, self.ask = run.emit, run.log, run.ask
+        self.emit, self.log, self.questions = run.emit, run.log, run.questions
         self.over = threading.Event()
         self.complete: Optional[CompleteMessage] = None
         self._owner = owner
