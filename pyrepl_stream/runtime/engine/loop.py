@@ -15,6 +15,7 @@ import heapq
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
@@ -31,6 +32,8 @@ __all__ = (
     "runs_event_loop",
     "shown_loop",
 )
+
+_BLOCKED = 0.2  # seconds without a turn after which a loop counts as blocked by one of its tasks
 
 _shown = threading.local()  # `loop`: the loop that is shown to the thread's code
 _lent = threading.local()  # `loop`: the loop that is lent to the thread's code
@@ -83,7 +86,7 @@ class UserLoop(_Loop):
         """``start`` opens the loop and starts its thread. It is called in the engine's thread."""
         self._is_open = False
         self._start = start
-        self._held: dict[int, list[asyncio.Handle]] = {}  # what code has scheduled, by its thread
+        self._held: dict[int, deque[asyncio.Handle]] = {}  # what code has scheduled, by its thread
         self._stops: list[asyncio.Future[None]] = []  # one for each call of `run_forever` in such a thread
         # In the instance, since `nest_asyncio` replaces the methods of the class.
         self.run_until_complete = self._run_until_complete  # type: ignore[method-assign]
@@ -108,7 +111,7 @@ class UserLoop(_Loop):
     @contextlib.contextmanager
     def lent(self, *, running: bool) -> Iterator[None]:
         """Let the code inside the block use the loop, with or without ``running`` as the loop that runs."""
-        held = self._held[threading.get_ident()] = []
+        held = self._held[threading.get_ident()] = deque()
         _lent.loop = self
         asyncio.set_event_loop(self)
         try:
@@ -140,20 +143,28 @@ class UserLoop(_Loop):
         if asyncio._get_running_loop() not in (None, self):
             raise RuntimeError("Cannot run the event loop while another loop is running")
         task = asyncio.ensure_future(future, loop=self)
-        news = threading.Lock()  # released when the task has ended
-        news.acquire()
-        task.add_done_callback(lambda _: news.release())
-        held = self._held[threading.get_ident()]
-        self._begin(held[:])
-        held.clear()
         try:
+            news = threading.Lock()  # released when the task has ended
+            news.acquire()
+            task.add_done_callback(lambda _: news.release())
+            self._begin(self._held[threading.get_ident()])
             run.questions.wait(task.done, news)
         except BaseException:
-            self.call_soon_threadsafe(task.cancel)
-            if asyncio.current_task(self) is task:
-                raise_in(self._thread_id, KeyboardInterrupt)  # of BaseEventLoop
+            self._cancel_or_interrupt(task)
             raise
         return task.result()
+
+    def _cancel_or_interrupt(self, task: asyncio.Future[Any]) -> None:
+        """Cancel a task; interrupt the thread of the loop only if the task blocks it.
+
+        An exception that is raised in the loop's own code can lose a callback, and with it a task.
+        """
+        reached = threading.Lock()
+        reached.acquire()
+        self.call_soon_threadsafe(reached.release)
+        self.call_soon_threadsafe(task.cancel)
+        if not reached.acquire(timeout=_BLOCKED) and asyncio.current_task(self) is task:
+            raise_in(self._thread_id, KeyboardInterrupt)  # of BaseEventLoop
 
     def _run_forever(self) -> None:
         """Let the code wait until something stops the loop."""
@@ -187,8 +198,9 @@ class UserLoop(_Loop):
         held = self._held.get(threading.get_ident())
         if held is None:
             return super().call_soon(callback, *args, context=context)
-        held.append(asyncio.Handle(callback, args, self, context))
-        return held[-1]
+        handle = asyncio.Handle(callback, args, self, context)
+        held.append(handle)
+        return handle
 
     def call_at(  # type: ignore[override]  # as above
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
@@ -201,12 +213,14 @@ class UserLoop(_Loop):
         held.append(timer)
         return timer
 
-    def _begin(self, held: list[asyncio.Handle]) -> None:
+    def _begin(self, held: deque[asyncio.Handle]) -> None:
         if held:
             self.call_soon_threadsafe(self._schedule, held)
 
-    def _schedule(self, held: list[asyncio.Handle]) -> None:
-        for handle in held:
+    def _schedule(self, held: deque[asyncio.Handle]) -> None:
+        # Emptied here: an interrupt of the thread that calls `_begin` could lead to a second call.
+        while held:
+            handle = held.popleft()
             if isinstance(handle, asyncio.TimerHandle):
                 heapq.heappush(self._scheduled, handle)
                 handle._scheduled = True  # type: ignore[attr-defined]

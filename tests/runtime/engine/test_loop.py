@@ -89,10 +89,13 @@ def test_code_does_not_close_a_loop_that_others_use(run: Run) -> None:
     assert run("await double(2)").result == "4"
 
 
-def test_an_interrupt_cancels_what_the_code_waits_for(session: Session, run: Run) -> None:
-    execution = session.execute(BEGIN + "loop.run_until_complete(forever())")
-    interrupt_after(execution, "waits\n", "cleaned\n")
-    assert execution.wait(60).status == "interrupted"
+def test_an_interrupt_cancels_what_the_code_waits_for(
+    session: Session, run: Run, rounds: Callable[[int, int], int]
+) -> None:
+    for _ in range(rounds(5, 3000)):
+        execution = session.execute(BEGIN + "loop.run_until_complete(forever())")
+        interrupt_after(execution, "waits\n", "cleaned\n")
+        assert execution.wait(60).status == "interrupted"
     assert run("await double(2)").result == "4"
 
 
