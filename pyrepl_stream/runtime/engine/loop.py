@@ -82,6 +82,8 @@ class UserLoop(_Loop):
     Its descriptors and its thread are made when it is first used, since most code never uses it.
     """
 
+    _is_open = True  # for copies, which are made without `__init__`
+
     def __init__(self, start: Callable[[], None]) -> None:
         """``start`` opens the loop and starts its thread. It is called in the engine's thread."""
         self._is_open = False
@@ -254,9 +256,21 @@ class LoopThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Open the loop and start its thread, unless that was done. Not thread-safe."""
+        """Open the loop and start its thread, unless that was done. Not thread-safe.
+
+        Raises:
+            OSError: No file descriptor is left.
+            RuntimeError: The system starts no further thread.
+        """
         if self._thread.ident is not None:
             return
+        try:
+            self._start()
+        except BaseException:
+            self.stopping = True  # a loop that is made in part is of no more use
+            raise
+
+    def _start(self) -> None:
         if self.lendable is None:
             self.loop = asyncio.new_event_loop()
         else:
@@ -270,7 +284,12 @@ class LoopThread:
             return
         _running.append(self)
         # An empty context: the loop belongs to no execution, even if one of them starts it.
-        contextvars.Context().run(self._thread.start)
+        try:
+            contextvars.Context().run(self._thread.start)
+        except BaseException:
+            _running.remove(self)
+            self.loop.close()
+            raise
 
     @property
     def ident(self) -> int:
@@ -376,13 +395,13 @@ def _stop_all() -> None:
 def _forget() -> None:
     """Forget the loops in a forked child, which does not have their threads."""
     global _engine, _engine_lock
+    _engine = None
+    _engine_lock = threading.Lock()
+    _running.clear()
     if getattr(_lent, "loop", None) is not None:
         _shown.loop = None
         asyncio._set_running_loop(None)
         asyncio.set_event_loop(asyncio.new_event_loop())
-    _engine = None
-    _engine_lock = threading.Lock()
-    _running.clear()
 
 
 _leaving = threading.Event()
