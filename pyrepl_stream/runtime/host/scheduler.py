@@ -8,7 +8,7 @@ import json
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
@@ -31,6 +31,7 @@ _GRACE = 5.0  # seconds from an interrupt after a timeout, or a request to kill 
 _LEAVE = 2.0  # seconds for each step of closing the session
 _RETRY = 0.5  # seconds from a failed write to the next attempt
 _CLOSED = "the session was closed"
+_control_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,6 @@ class Scheduler:
     _unwritten: set[HostedExecution] = field(default_factory=set)  # the disk had no room for messages
     _retrying: bool = False  # a timer for `_retry` is running
     _controls: dict[int, Reply] = field(default_factory=dict)  # by the number of the request
-    _control_numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
         self._processes = MarkedProcesses(self.mark)
@@ -140,7 +140,7 @@ class Scheduler:
             ExecutionEndedError: The execution has ended.
         """
         self._check_not_completed(execution)
-        number = next(self._control_numbers)
+        number = next(_control_numbers)
         reply = self._controls[number] = Reply()
         self._send(execution, FrameType.CONTROL, {**request, "request": number})
         return reply
