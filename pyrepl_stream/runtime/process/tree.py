@@ -125,8 +125,11 @@ class Tree:
     def _kill(self) -> None:
         killed: set[int] = set()
         others: set[int] = set()
-        # While the processes are stopped, they start none that the next look could miss.
-        self._signal_found(signal.SIGSTOP, others)
+        with contextlib.suppress(OSError):
+            # While the command's group is stopped, it starts no process that the next look could miss. Other
+            # groups are not stopped: when their parents die, the system would send them SIGHUP and SIGCONT.
+            groups = {process.group for process in self._look(others)}
+            self._signal_groups(self._roots & groups, signal.SIGSTOP)
         while True:
             # A process that keeps forking and exiting is gone before a look at all processes is over: look
             # only at new processes, and look at all of them again if there is no process of ours among them.
