@@ -67,15 +67,16 @@ CASES = tuple(_cases())
 def differences(target: str) -> dict[str, str]:
     """Return the cases that are known to differ in a target, each with the key of the reason.
 
-    A line that ends with a version of Python, such as ``[3.12]``, is for this version and later ones.
+    A line that ends with a version of Python is for some versions: ``[3.12]`` for this one and later ones,
+    ``[to 3.12]`` for this one and earlier ones.
     """
     found, reason = {}, ""
     for line in (_HERE / "differences" / f"{target}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("# "):
             reason = line[2:]
             continue
-        case, _, since = line.partition(" [3.")
-        if sys.version_info[1] >= int(since.removesuffix("]") or 0):
+        case, first, last = re.fullmatch(r"(.*?)(?: \[3\.(\d+)\])?(?: \[to 3\.(\d+)\])?", line).groups()
+        if int(first or 0) <= sys.version_info[1] <= int(last or 99):
             found[case] = reason
     return found
 

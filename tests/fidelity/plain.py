@@ -16,7 +16,7 @@ import socket
 import sys
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 _LIMIT = 20.0  # seconds; only a cell that hangs takes that long
@@ -63,7 +63,13 @@ def _run(loop: asyncio.AbstractEventLoop, cell: str, name: str, namespace: dict[
     code = compile(tree, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     made = types.FunctionType(code, namespace)()
     if asyncio.iscoroutine(made):
-        loop.run_until_complete(made)
+        loop.run_until_complete(_awaited(made))
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, None]) -> None:
+    # The code of a module may raise StopIteration from CPython 3.12 on, of which asyncio never sees the end
+    # (3.12.1) or makes an error of its own. In the code of a function it is an error, as it was before.
+    await coroutine
 
 
 def _described(exception: BaseException) -> tuple[str, str]:
@@ -71,9 +77,10 @@ def _described(exception: BaseException) -> tuple[str, str]:
     while frames is not None and not frames.tb_frame.f_code.co_filename.startswith("<cell"):
         frames = frames.tb_next
     described = traceback.TracebackException(type(exception), exception, frames)
-    described.stack = traceback.StackSummary.from_list(
-        [frame for frame in described.stack if frame.filename != __file__]
-    )
+    for one in filter(None, (described, described.__cause__)):
+        one.stack = traceback.StackSummary.from_list(
+            [frame for frame in one.stack if frame.filename != __file__]
+        )
     try:
         text = str(exception)
     except Exception:
