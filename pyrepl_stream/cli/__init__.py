@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
 
     Raises:
-        SystemExit: The arguments are not valid, or ask for help.
+        SystemExit: The arguments are not valid, or ask for help; or a signal ended the command.
     """
     try:
         return _main(list(sys.argv[1:] if argv is None else argv))

@@ -109,7 +109,10 @@ class _Queue:
             if not fits and self.overflow == "drop_oldest":
                 self._drop_oldest()
         elif self.overflow == "drop_newest":
-            first = self._messages.pop()[0] if _is_gap(self._messages[-1][0]) else message
+            first = message
+            if _is_gap(self._messages[-1][0]):  # one of this queue, or from a branch before it
+                first, cost = self._messages.pop()
+                self.size -= cost
             self._messages.append((_gap(first, message), 0))
         else:
             return False

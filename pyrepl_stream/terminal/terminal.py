@@ -264,11 +264,11 @@ class Terminal:
     def erase_line(self, how: int) -> None:
         """Erase the row from the cursor on (0), up to it (1), or completely (2), even beyond the width."""
         style = self.pen.style.erasing()
-        if style is not PLAIN or self.y < self.window.size:
+        if how in (0, 1, 2) and (style is not PLAIN or self.y < self.window.size):
             row = self.window.edited(self.y)
             if how == 1:
                 row.erase(0, self.x + 1, style)
-            elif how in (0, 2):
+            else:
                 row.cut_end(0 if how else self.x, self.width, style)
         self.window.trim(self.y + 1)
 

@@ -200,8 +200,20 @@ def test_a_queue_accounts_for_every_byte_and_is_bounded_in_any_schedule(
         assert queue.size <= 3000 + (kept + 1) * 2000
     while queue:
         got.append(queue.pop())
+    assert queue.size == 0
     assert sum(isinstance(m, ResultMessage) for m in got) == kept
     _check_whole([*got, COMPLETE], size)
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
+def test_a_gap_of_a_branch_before_it_leaves_no_bytes_in_a_queue(overflow: str) -> None:
+    queue = _Queue(overflow, 3000)
+    gap = GapMessage(execution_id="job", sequence=2, reason="a slow processor lagged")
+    for message in (output(1, "x" * 500), gap, output(3, "x" * 5000)):
+        assert queue.put(message)
+    while queue:
+        queue.pop()
+    assert queue.size == 0
 
 
 # -- several ------------------------------------------------------------------------------------

@@ -376,6 +376,12 @@ def test_rows_at_the_end_go_when_they_are_erased(clear: str, source: str, error:
     assert page.texts(0, page.end) == ["done", "$ next"]
 
 
+def test_an_unknown_way_to_erase_makes_no_row() -> None:
+    page = Page()
+    Screen(page).feed("one\n\x1b[44m\x1b[3K")
+    assert shown(page) == ["one"]
+
+
 def test_a_blank_row_with_the_cursor_goes_at_the_end() -> None:
     page = Page()
     screen = Screen(page)
