@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import uuid
 from collections import deque
@@ -17,6 +18,7 @@ from ..runtime.engine import main_module, routing
 from ..runtime.engine.interpreter import Interpreter
 from ..runtime.engine.loop import LoopThread, engine_loop
 from ..runtime.engine.python import PythonRunner
+from ..runtime.engine.routed_calls import unraisable_hook
 from ..runtime.engine.run import Run, Runner
 from ..runtime.engine.standard_streams import fallback
 from ..runtime.errors import ExecutionExistsError, SessionClosedError, UnknownExecutionError, UsageError
@@ -33,6 +35,9 @@ __all__ = ("Session",)
 _KEPT_EXECUTIONS = 1000
 _KEPT_BUFFERS = 16  # finished executions are kept while together they fill at most this many buffers
 _RECOUNT = 0.1  # share of the executions that may end until all are counted again
+
+# Not for workers, which repeat interrupts by signals.
+routing.replace_while_routing(sys, "unraisablehook", unraisable_hook)
 
 
 class State(Enum):

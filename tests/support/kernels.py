@@ -133,22 +133,29 @@ def kernel(ipykernel: str | None = None, cwd: Path | None = None) -> Iterator[Ke
     environment.pop("PYTHONUNBUFFERED", None)
     # With it, ipykernel does not read what bypasses `sys.stdout`.
     environment.pop("PYTEST_CURRENT_TEST", None)
+    started = _started(environment, cwd or ROOT)
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+def _started(environment: dict[str, str], cwd: Path, attempts: int = 3) -> Kernel:
+    """Start a kernel. Its ports are chosen before it binds them: if another process takes one, start anew."""
     manager = KernelManager()
     manager._kernel_spec = KernelSpec(  # a kernel of this interpreter, without the specs of this machine
         argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         display_name="test",
         language="python",
     )
-    manager.start_kernel(env=environment, cwd=str(cwd or ROOT))
-    started = None
+    manager.start_kernel(env=environment, cwd=str(cwd))
     try:
-        started = Kernel(manager)
-        yield started
-    finally:
-        if started is not None:
-            started.close()
-        else:
-            manager.shutdown_kernel(now=True)
+        return Kernel(manager)
+    except BaseException as exc:
+        manager.shutdown_kernel(now=True)
+        if attempts > 1 and str(exc).startswith("Kernel died"):
+            return _started(environment, cwd, attempts - 1)
+        raise
 
 
 def kernels_folder() -> Path:

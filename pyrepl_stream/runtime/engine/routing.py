@@ -192,7 +192,6 @@ _REPLACEMENTS: tuple[_Replacement, ...] = (
     (asyncio, "run", routed_calls.inside(hidden_loop)),
     *((asyncio.Runner, name, routed_calls.inside(hidden_loop)) for name in _RUNNER_METHODS),
     (logging.StreamHandler, "emit", routed_calls.log_emit),
-    (sys, "unraisablehook", routed_calls.unraisable_hook),
     (builtins, "input", routed_calls.routed_builtin_input),
     (getpass, "getpass", routed_calls.routed_getpass),
     (builtins, "display", routed_calls.display_for_builtins),
